@@ -1,0 +1,1 @@
+/* Empty on purpose: bcc includes it, and carries what it needs of it itself. */

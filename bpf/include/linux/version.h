@@ -1,0 +1,3 @@
+/* cgroup programs are not bound to a version; bcc only wants the names. */
+#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))
+#define LINUX_VERSION_CODE KERNEL_VERSION(6, 1, 0)

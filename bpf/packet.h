@@ -1,0 +1,234 @@
+/* Reading a TCP segment out of an skb. Everything in it is hostile. */
+#ifndef TFOTOP_PACKET_H
+#define TFOTOP_PACKET_H
+
+#define FIN 0x01
+#define SYN 0x02
+#define RST 0x04
+#define ACK 0x10
+
+#define TCP 6
+#define TCP_HEADER 20
+#define MAX_OPTIONS 40
+#define MAX_EXTENSIONS 6
+#define MIN_COOKIE 4		/* RFC 7413, 4.1.1 */
+#define MAX_COOKIE 16
+
+struct tcp_header {
+	__be16 source, dest;
+	__be32 seq, ack;
+	u8 offset, flags;
+	__be16 window, check, urgent;
+};
+
+struct segment {
+	u32 tcp_at;		/* of the TCP header, from the network header */
+	u32 options_len;
+	u32 payload;
+	u32 seq, ack;
+	u16 source, dest;
+	u8 flags;
+	u8 v4;
+};
+
+struct options {
+	u32 cookie_id;
+	u32 tsval, tsecr;
+	u8 cookie_len;		/* NO_COOKIE_LEN: none that the kernel would take */
+	u8 kind;
+};
+
+/* Where the TCP header of an IPv6 packet with extension headers starts, 0 if there is none (RFC 8200, 4). */
+static __always_inline u32 skip_extensions(struct __sk_buff *skb, u8 next)
+{
+	u32 at = 40;
+
+	for (int i = 0; i < MAX_EXTENSIONS; i++) {
+		u8 header[4];
+
+		if (next == TCP)
+			return at;
+		if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60)
+			return 0;
+		if (bpf_skb_load_bytes(skb, at, header, 4))
+			return 0;
+		if (next == 44) {
+			if (header[2] || header[3] & 0xf8)	/* not the first fragment */
+				return 0;
+			at += 8;
+		} else {
+			at += next == 51 ? (header[1] + 2) * 4 : (header[1] + 1) * 8;
+		}
+		next = header[0];
+	}
+	return next == TCP ? at : 0;
+}
+
+static __always_inline int read_header(struct __sk_buff *skb, struct tcp_header *tcp, struct segment *s)
+{
+	s->flags = tcp->flags;
+	s->seq = bpf_ntohl(tcp->seq);
+	s->ack = bpf_ntohl(tcp->ack);
+	s->source = bpf_ntohs(tcp->source);
+	s->dest = bpf_ntohs(tcp->dest);
+	s->options_len = (tcp->offset >> 4) * 4 - TCP_HEADER;
+	s->payload = skb->len - s->tcp_at - TCP_HEADER - s->options_len;
+	return s->options_len <= MAX_OPTIONS && s->payload <= skb->len;
+}
+
+static __always_inline int read_segment_slowly(struct __sk_buff *skb, struct segment *s)
+{
+	struct tcp_header copy;
+
+	return bpf_skb_load_bytes(skb, s->tcp_at, &copy, TCP_HEADER) ? 0 : read_header(skb, &copy, s);
+}
+
+/* 1 and the segment, or 0: not TCP, or cut short. Established packets pay for this and little else. */
+static __always_inline int read_segment(struct __sk_buff *skb, struct segment *s)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct tcp_header *tcp;
+	u8 *ip = data;
+
+	if (data + 40 > end)
+		return 0;
+	s->v4 = ip[0] >> 4 == 4;
+	if (s->v4) {
+		if (ip[9] != TCP || ip[7] || ip[6] & 0x1f)
+			return 0;
+		s->tcp_at = (ip[0] & 15) * 4;
+	} else if (ip[6] == TCP) {
+		s->tcp_at = 40;
+	} else {
+		s->tcp_at = skip_extensions(skb, ip[6]);
+		return s->tcp_at ? read_segment_slowly(skb, s) : 0;
+	}
+	tcp = data + s->tcp_at;
+	return (void *)(tcp + 1) > end ? read_segment_slowly(skb, s) : read_header(skb, tcp, s);
+}
+
+/* Keyed, so that a fingerprint says nothing of the cookie to who does not hold the key of this run. */
+static __always_inline u32 fingerprint(const u8 *cookie, u32 len)
+{
+	u64 hash = COOKIE_SECRET_0 ^ len;
+
+	for (u32 i = 0; i < MAX_COOKIE; i++)		/* behind its end the buffer is zero */
+		hash = (hash ^ cookie[i]) * 0x100000001b3ULL;
+	hash = (hash ^ COOKIE_SECRET_1 ^ (hash >> 32)) * 0x9e3779b97f4a7c15ULL;
+	return hash >> 32;
+}
+
+/* Bytes before the cookie if this is a Fast Open option that counts (tcp_parse_fastopen_option), else 0. */
+static __always_inline u32 is_fast_open(struct __sk_buff *skb, u32 at, u8 kind, u8 size)
+{
+	u8 magic[2];
+
+	if (size & 1)
+		return 0;
+	if (kind == 34)
+		return 2;
+	if (kind != 254 || size < 4 || bpf_skb_load_bytes(skb, at + 2, magic, 2))
+		return 0;
+	return magic[0] == 0xf9 && magic[1] == 0x89 ? 4 : 0;
+}
+
+static __always_inline void read_cookie(struct __sk_buff *skb, u32 at, u32 len, struct options *o)
+{
+	u8 cookie[MAX_COOKIE] = {};
+
+	if (len == 0) {
+		o->cookie_len = 0;
+		return;
+	}
+	if (len < MIN_COOKIE || len > MAX_COOKIE)
+		return;
+	asm volatile("" : "+r"(len));		/* or the compiler drops the bound that the verifier wants to see */
+	len = ((len - 1) & (MAX_COOKIE - 1)) + 1;
+	if (bpf_skb_load_bytes(skb, at, cookie, len))
+		return;
+	o->cookie_len = len;
+	o->cookie_id = fingerprint(cookie, len);
+}
+
+static __always_inline void read_timestamps(struct __sk_buff *skb, u32 at, struct options *o)
+{
+	__be32 values[2];
+
+	if (bpf_skb_load_bytes(skb, at, values, sizeof(values)))
+		return;
+	o->tsval = bpf_ntohl(values[0]);
+	o->tsecr = bpf_ntohl(values[1]);
+}
+
+/*
+ * How far read_options is, and what it has found, from the first option on; 0 = nothing.
+ *
+ * The verifier follows a loop anew for each combination of values that it can tell apart, here a million instructions and
+ * more. So the values live on the stack (volatile), as single bytes (it tracks none that do not start a word) and begin with
+ * a 0 that it cannot see to be one.
+ */
+struct walk {
+	u8 unused, at, timestamps_at, cookie_at, cookie_len, kind;
+} __attribute__((aligned(8)));
+
+/* As tcp_parse_options does it (net/ipv4/tcp_input.c): the last Fast Open option that counts wins. */
+static __always_inline void read_options(struct __sk_buff *skb, struct segment *s, struct options *o, u64 now)
+{
+	u32 start = s->tcp_at + TCP_HEADER, len = s->options_len;
+	volatile struct walk w;
+	u8 none = now >> 63;
+
+	w.at = w.timestamps_at = w.cookie_at = w.cookie_len = w.kind = none;
+	for (int i = 0; i < MAX_OPTIONS; i++) {
+		u8 head[2];				/* kind and size */
+		u32 at = w.at, skip;
+
+		if (at + 2 > len || bpf_skb_load_bytes(skb, start + at, head, 2) || head[0] == 0)
+			break;
+		if (head[0] == 1) {
+			w.at = at + 1;
+			continue;
+		}
+		if (head[1] < 2 || at + head[1] > len)
+			break;
+		if (head[0] == 8 && head[1] == 10)
+			w.timestamps_at = at + 2;
+		skip = is_fast_open(skb, start + at, head[0], head[1]);
+		if (skip) {
+			w.cookie_at = at + skip;
+			w.cookie_len = head[1] - skip;
+			w.kind = head[0];
+		}
+		w.at = at + head[1];
+	}
+	if (w.timestamps_at)
+		read_timestamps(skb, start + w.timestamps_at, o);
+	if (w.cookie_at)
+		read_cookie(skb, start + w.cookie_at, w.cookie_len, o);
+	if (o->cookie_len != NO_COOKIE_LEN)
+		o->kind = w.kind == 34 ? STANDARD : EXPERIMENTAL;
+}
+
+static __always_inline void read_address(struct __sk_buff *skb, u8 v4, u32 at_v4, u32 at_v6, u8 *address)
+{
+	if (v4) {
+		address[10] = address[11] = 0xff;
+		bpf_skb_load_bytes(skb, at_v4, address + 12, 4);
+	} else {
+		bpf_skb_load_bytes(skb, at_v6, address, 16);
+	}
+}
+
+/* The connection that the segment belongs to, as `role` sees it. */
+static __always_inline void read_flow(struct __sk_buff *skb, struct segment *s, u8 ingress, u8 role, struct flow *flow)
+{
+	u8 *source = ingress ? flow->peer : flow->local, *dest = ingress ? flow->local : flow->peer;
+
+	read_address(skb, s->v4, 12, 8, source);
+	read_address(skb, s->v4, 16, 24, dest);
+	flow->local_port = ingress ? s->dest : s->source;
+	flow->peer_port = ingress ? s->source : s->dest;
+	flow->role = role;
+}
+
+#endif

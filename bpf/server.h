@@ -1,0 +1,168 @@
+/* The server's side: a SYN comes in to a listener, its SYN-ACK goes out, then the ACK and the request come in. */
+#ifndef TFOTOP_SERVER_H
+#define TFOTOP_SERVER_H
+
+static __always_inline u8 wants_fast_open(struct handshake *h)
+{
+	return h->syn_data_bytes || h->cookie_len != NO_COOKIE_LEN;
+}
+
+/* Without a child the kernel acknowledged only the SYN: what the client had asked for names the outcome. */
+static __always_inline void decline(struct handshake *h, u8 reason)
+{
+	u8 request = h->cookie_len == 0 && !h->syn_data_bytes;
+
+	h->outcome = !wants_fast_open(h) ? PLAIN : request ? COOKIE_REFUSED : REJECTED;
+	h->reason = h->outcome == PLAIN ? NO_REASON : reason;
+}
+
+static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct options *o,
+				       struct flow *flow, u32 netns, u64 now)
+{
+	struct handshake *known = handshakes.lookup(flow), h = { .syn_ns = now, .last_syn_ns = now, .netns = netns };
+	struct mark *mark;
+
+	if (known && known->isn == s->seq) {
+		known->syn_retransmits++;
+		known->last_syn_ns = now;
+		return;
+	}
+	if (known)
+		finish(flow, known, now);
+	if (sk->state != LISTEN)
+		return;
+	mark = marks.sk_storage_get(sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (mark)
+		mark->role = SERVER;
+	read_syn(skb, s, o, &h);
+	h.reason = what_stands_in_the_way(sk, &h);
+	if (h.reason == SYN_COOKIES) {		/* its SYN-ACK has no socket: nothing more of it will be seen */
+		decline(&h, SYN_COOKIES);
+		count(flow, &h);
+		write_record(flow, &h, now);
+		return;
+	}
+	track(flow, &h);
+}
+
+/* What was in the way, corrected by what the SYN-ACK shows: a cookie in it means that queue and key were there. */
+static __always_inline u8 why_declined(struct handshake *h, struct options *o)
+{
+	u8 given = o->cookie_len != NO_COOKIE_LEN && o->cookie_len;
+	u8 presented = h->cookie_len != NO_COOKIE_LEN && h->cookie_len;
+
+	if (given && presented)
+		return o->cookie_id == h->cookie_id ? FAILED_CHILD : BAD_COOKIE;
+	return h->reason;
+}
+
+static __always_inline void judge_server(struct handshake *h, struct options *o, u8 child)
+{
+	u8 given = o->cookie_len != NO_COOKIE_LEN && o->cookie_len;
+
+	if (child) {
+		h->outcome = ACCEPTED;
+		h->reason = NO_REASON;
+		h->variant = h->cookie_len == NO_COOKIE_LEN || !h->cookie_len ? NO_COOKIE :
+			     given ? BACKUP_KEY : NO_VARIANT;
+		if (h->syn_data_bytes)
+			h->first_byte_ns = h->syn_ns;
+	} else if (given && h->cookie_len == 0 && !h->syn_data_bytes) {
+		h->outcome = COOKIE_GRANTED;
+		h->reason = NO_REASON;
+	} else {
+		decline(h, why_declined(h, o));
+	}
+}
+
+static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s, struct options *o, struct flow *flow,
+					  u64 now)
+{
+	struct handshake *h = handshakes.lookup(flow);
+
+	if (!h || s->ack - h->isn - 1 > h->syn_data_bytes)
+		return;
+	h->last_synack_ns = now;
+	h->last_synack_tsval = o->tsval;
+	if (h->outcome != UNDECIDED) {
+		h->synack_retransmits++;
+		return;
+	}
+	h->synack_ns = now;
+	h->synack_isn = s->seq;
+	h->synack_tsval = o->tsval;
+	h->syn_data_acked_bytes = s->ack - h->isn - 1;
+	h->new_cookie_len = o->cookie_len;
+	h->new_cookie_id = o->cookie_id;
+	judge_server(h, o, sk->state == SYN_RECV);
+	count(flow, h);
+}
+
+static __always_inline u32 server_rtt(struct handshake *h, u32 tsecr, u64 now)
+{
+	if (!h->synack_retransmits || (tsecr && tsecr == h->synack_tsval && tsecr != h->last_synack_tsval))
+		return (now - h->synack_ns) / 1000;
+	if (tsecr && tsecr == h->last_synack_tsval && tsecr != h->synack_tsval)
+		return (now - h->last_synack_ns) / 1000;
+	return 0;
+}
+
+/* Only who received the SYN-ACK knows its sequence number; a child may have sent its response already. */
+static __always_inline int acknowledges_synack(struct bpf_sock *sk, struct segment *s, struct handshake *h)
+{
+	struct bpf_tcp_sock *tp;
+	u32 beyond = s->ack - h->synack_isn - 1;
+
+	if (sk->state == LISTEN)
+		return beyond == 0;
+	tp = bpf_tcp_sock(sk);
+	return tp && beyond <= tp->snd_nxt - h->synack_isn - 1;
+}
+
+/* An ACK for a SYN-ACK that no socket sent: it was a SYN cookie (tcp_get_cookie_sock). */
+static __always_inline void cookie_ack(struct bpf_sock *sk, struct segment *s, struct flow *flow, struct handshake *h,
+				       u64 now)
+{
+	if (sk->state != LISTEN || !(s->flags & ACK) || s->flags & RST || s->seq != h->isn + 1)
+		return;
+	decline(h, SYN_COOKIES);
+	count(flow, h);
+	finish(flow, h, now);
+}
+
+static __always_inline void server_ack(struct bpf_sock *sk, struct segment *s, struct options *o, struct flow *flow,
+				       u64 now)
+{
+	struct handshake *h = handshakes.lookup(flow);
+	u8 first_byte = 0;
+
+	if (!h)
+		return;
+	if (h->outcome == UNDECIDED) {
+		cookie_ack(sk, s, flow, h, now);
+		return;
+	}
+	if (s->flags & RST) {
+		if (s->seq == h->isn + 1 + h->syn_data_acked_bytes)
+			finish(flow, h, now);
+		return;
+	}
+	if (!h->ack_ns) {
+		if (!acknowledges_synack(sk, s, h))
+			return;
+		h->ack_ns = now;
+		h->rtt_us = server_rtt(h, o->tsecr, now);
+		count_for_peer(flow, h, now);
+		first_byte = h->first_byte_ns > 0;	/* it came in the SYN, from a peer that had yet to prove itself */
+	}
+	if (s->payload && !h->first_byte_ns) {
+		h->first_byte_ns = now;
+		first_byte = 1;
+	}
+	if (first_byte)
+		count_first_byte(flow, h, now);
+	if (h->first_byte_ns || s->flags & FIN)
+		finish(flow, h, now);
+}
+
+#endif

@@ -1,0 +1,237 @@
+/* The maps, and the few things that are done to them: count, tell of a change, write a record. */
+#ifndef TFOTOP_TABLES_H
+#define TFOTOP_TABLES_H
+
+BPF_PERCPU_HASH(totals, struct total_key, u64, MAX_TOTALS);
+BPF_TABLE("lru_hash", struct flow, struct handshake, handshakes, MAX_HANDSHAKES);
+BPF_TABLE("lru_hash", struct peer_key, struct peer, peers, MAX_PEERS);
+BPF_ARRAY(empty_peer, struct peer, 1);			/* a peer is too large for the stack; never written */
+BPF_ARRAY(epoch, u32, 1);				/* user space adds 1 at each reading */
+BPF_ARRAY(window, u64, 2);				/* this second, and the records written in it */
+BPF_PERCPU_ARRAY(tallies, u64, TALLIES);
+BPF_RINGBUF_OUTPUT(records, RECORD_PAGES);
+BPF_RINGBUF_OUTPUT(changes, CHANGE_PAGES);		/* keys of peers that changed since the last reading */
+
+struct mark {
+	struct flow flow;	/* a client's handshake, so that the release of the socket finds it */
+	u32 pid;
+	char comm[16];
+	u8 role;
+	u8 pad[3];
+};
+/* BPF_F_CLONE: an accepted child inherits its listener's mark, so its first payload is caught too. */
+BPF_F_TABLE("sk_storage", int, struct mark, marks, 0, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+
+/* Atomic although per CPU: a softirq may run the other program in the middle of a program in process context. */
+static __always_inline void tally(int what)
+{
+	u64 *count = tallies.lookup(&what);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+static __always_inline void count(struct flow *flow, struct handshake *h)
+{
+	struct total_key key = {
+		.netns_cookie = flow->netns_cookie, .netns = h->netns, .role = flow->role, .outcome = h->outcome,
+		.reason = h->reason, .variant = h->variant, .data = h->syn_data_bytes > 0,
+	};
+	u64 zero = 0, *total = totals.lookup(&key);
+
+	if (!total) {
+		totals.insert(&key, &zero);
+		total = totals.lookup(&key);
+	}
+	if (total)
+		__sync_fetch_and_add(total, 1);
+	else
+		tally(TOTALS_FULL);
+}
+
+/* 1 while fewer than RECORDS_PER_S were written in this second; 0 for RECORDS_PER_S means no limit. */
+static __always_inline int within_limit(u64 now)
+{
+#if RECORDS_PER_S
+	int first = 0, second = 1;
+	u64 *start = window.lookup(&first), *written = window.lookup(&second);
+
+	if (!start || !written)
+		return 0;
+	if (now - *start > 1000000000ULL) {
+		*start = now;
+		*written = 0;
+	}
+	if (*written >= RECORDS_PER_S)
+		return 0;
+	__sync_fetch_and_add(written, 1);
+#endif
+	return 1;
+}
+
+/* A place in the ring with a copy of the handshake, or NULL: over the limit, or the ring is full. */
+static __always_inline struct record *copy_record(struct flow *flow, struct handshake *h, u64 now)
+{
+	struct record *record;
+
+	if (!within_limit(now)) {
+		tally(RECORDS_LIMITED);
+		return NULL;
+	}
+	record = records.ringbuf_reserve(sizeof(*record));
+	if (!record) {
+		tally(RECORDS_DROPPED);
+		return NULL;
+	}
+	record->flow = *flow;
+	record->handshake = *h;
+	return record;
+}
+
+static __always_inline void write_record(struct flow *flow, struct handshake *h, u64 now)
+{
+	struct record *record = copy_record(flow, h, now);
+
+	if (record)
+		records.ringbuf_submit(record, 0);
+}
+
+/* The end of a handshake in progress. Whoever deletes it writes it, so it is written once. */
+static __always_inline void finish(struct flow *flow, struct handshake *h, u64 now)
+{
+	struct record *record = copy_record(flow, h, now);
+
+	if (handshakes.delete(flow)) {
+		if (record)
+			records.ringbuf_discard(record, 0);
+		return;
+	}
+	tally(FINISHED);
+	if (record)
+		records.ringbuf_submit(record, 0);
+}
+
+/* What a SYN says, whoever sent it. */
+static __always_inline void read_syn(struct __sk_buff *skb, struct segment *s, struct options *o, struct handshake *h)
+{
+	h->outcome = UNDECIDED;
+	h->socket_cookie = bpf_get_socket_cookie(skb);
+	h->isn = s->seq;
+	h->syn_tsval = h->last_syn_tsval = o->tsval;
+	h->cookie_len = o->cookie_len;
+	h->cookie_id = o->cookie_id;
+	h->new_cookie_len = NO_COOKIE_LEN;
+	h->option = o->kind;
+	h->syn_data_bytes = s->payload;
+	h->qlen = h->max_qlen = h->tcp_fastopen = UNKNOWN;
+}
+
+static __always_inline void track(struct flow *flow, struct handshake *h)
+{
+	handshakes.update(flow, h);
+	tally(TRACKED);
+}
+
+/* 4 buckets for each doubling from 64 us on. */
+static __always_inline u32 bucket_of(u32 us)
+{
+	u32 log, bucket;
+
+	if (us < 64)
+		return 0;
+	log = bpf_log2(us);
+	bucket = (log - 6) * 4 + ((us >> (log - 2)) & 3) + 1;
+	return bucket < BUCKETS ? bucket : BUCKETS - 1;
+}
+
+static __always_inline struct peer *find_peer(struct flow *flow, struct handshake *h, u64 now)
+{
+	struct peer_key key = { .netns_cookie = flow->netns_cookie, .netns = h->netns, .role = flow->role };
+	int zero = 0;
+	struct peer *peer, *empty = empty_peer.lookup(&zero);
+	u32 *reading = epoch.lookup(&zero);
+
+	__builtin_memcpy(key.address, flow->peer, 16);
+	key.port = flow->role == SERVER ? flow->local_port : flow->peer_port;
+	peer = peers.lookup(&key);
+	if (!peer && empty) {
+		peers.insert(&key, empty);
+		peer = peers.lookup(&key);
+		if (peer)
+			peer->first_ns = now;
+	}
+	if (!peer || !reading)
+		return 0;
+	peer->last_ns = now;
+	if (peer->epoch != *reading + 1) {		/* + 1: a new peer has 0 and must be told too */
+		peer->epoch = *reading + 1;
+		if (changes.ringbuf_output(&key, sizeof(key), BPF_RB_NO_WAKEUP))
+			tally(CHANGES_DROPPED);
+	}
+	return peer;
+}
+
+/* The peer has proved that it is where it says it is: only now may it take a place in the table. */
+static __always_inline void count_for_peer(struct flow *flow, struct handshake *h, u64 now)
+{
+	struct peer *peer = find_peer(flow, h, now);
+
+	if (!peer)
+		return;
+	if (h->outcome < OUTCOMES)
+		__sync_fetch_and_add(&peer->outcomes[h->outcome], 1);
+	if (h->variant == BACKUP_KEY)
+		__sync_fetch_and_add(&peer->backup_key, 1);
+	if (h->variant == NO_COOKIE)
+		__sync_fetch_and_add(&peer->no_cookie, 1);
+	if (h->syn_retransmits)
+		__sync_fetch_and_add(&peer->syn_retransmits, h->syn_retransmits);
+	if (h->rtt_us) {
+		peer->rtt_us[peer->rtt_count & (RECENT - 1)] = h->rtt_us;
+		__sync_fetch_and_add(&peer->rtt_count, 1);
+	}
+	peer->socket_cookie = h->socket_cookie;
+	peer->last_outcome = h->outcome;
+	peer->last_reason = h->reason;
+	if (h->new_cookie_id || h->cookie_id)
+		peer->cookie_id = h->new_cookie_id ? h->new_cookie_id : h->cookie_id;
+	if (h->pid) {
+		peer->pid = h->pid;
+		__builtin_memcpy(peer->comm, h->comm, sizeof(peer->comm));
+	}
+}
+
+/* A handshake that had to be repeated measures the timer, not the path: it has no place among the first bytes. */
+static __always_inline void count_first_byte(struct flow *flow, struct handshake *h, u64 now)
+{
+	u32 us = (h->first_byte_ns - h->syn_ns) / 1000, bucket = bucket_of(us);
+	struct latency *latency;
+	struct peer *peer;
+
+	if (h->syn_retransmits || h->synack_retransmits)
+		return;
+	peer = find_peer(flow, h, now);
+	if (!peer)
+		return;
+	latency = h->outcome == ACCEPTED ? &peer->first_byte[1] : &peer->first_byte[0];
+	latency->recent_us[latency->count & (RECENT - 1)] = us;
+	__sync_fetch_and_add(&latency->count, 1);
+	if (bucket < BUCKETS)
+		__sync_fetch_and_add(&latency->buckets[bucket], 1);
+}
+
+/* The first payload from the other side, or the end of a connection that brought none. */
+static __always_inline void connection_begins(struct flow *flow, struct segment *s, u64 now)
+{
+	struct handshake *h = handshakes.lookup(flow);
+
+	if (!h || h->outcome == UNDECIDED || (flow->role == SERVER && !h->ack_ns))
+		return;
+	if (s->payload && !h->first_byte_ns) {
+		h->first_byte_ns = now;
+		count_first_byte(flow, h, now);
+	}
+	finish(flow, h, now);
+}
+
+#endif

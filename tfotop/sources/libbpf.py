@@ -1,0 +1,138 @@
+"""The few functions of libbpf that tfotop needs: maps, the ring buffer, links and BTF, from file descriptors.
+
+libbpf comes with the distribution's bcc. bpf(2) reports failure by errno; every call here turns it into OSError.
+"""
+
+import ctypes as C
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+SONAMES: Final = ("libbpf.so.1", "libbpf.so.0")
+ON_RECORD = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.c_size_t)
+BATCH: Final = 4096  # entries for each BPF_MAP_LOOKUP_BATCH
+
+
+class Libbpf:
+    """The loaded library. Raises OSError when it is not installed."""
+
+    def __init__(self) -> None:
+        self.lib = self._load()
+        lib, pointer, size, fd = self.lib, C.c_void_p, C.c_size_t, C.c_int
+        for name, result, arguments in (
+            ("btf__load_vmlinux_btf", pointer, []),
+            ("btf__find_by_name_kind", C.c_int, [pointer, C.c_char_p, C.c_uint32]),
+            ("btf__type_by_id", pointer, [pointer, C.c_uint32]),
+            ("btf__name_by_offset", C.c_char_p, [pointer, C.c_uint32]),
+            ("bpf_link_create", C.c_int, [fd, fd, C.c_int, pointer]),
+            ("bpf_map_lookup_elem", C.c_int, [fd, pointer, pointer]),
+            ("bpf_map_update_elem", C.c_int, [fd, pointer, pointer, C.c_uint64]),
+            ("bpf_map_delete_elem", C.c_int, [fd, pointer]),
+            ("bpf_map_get_next_key", C.c_int, [fd, pointer, pointer]),
+            ("bpf_map_lookup_and_delete_elem", C.c_int, [fd, pointer, pointer]),
+            ("bpf_map_lookup_batch", C.c_int, [fd, pointer, pointer, pointer, pointer, pointer, pointer]),
+            ("ring_buffer__new", pointer, [fd, ON_RECORD, pointer, pointer]),
+            ("ring_buffer__consume", C.c_int, [pointer]),
+            ("ring_buffer__poll", C.c_int, [pointer, C.c_int]),
+            ("ring_buffer__epoll_fd", C.c_int, [pointer]),
+            ("ring_buffer__free", None, [pointer]),
+            ("libbpf_num_possible_cpus", C.c_int, []),
+        ):
+            function = getattr(lib, name)
+            function.restype, function.argtypes = result, arguments
+        _ = size
+
+    @staticmethod
+    def _load() -> C.CDLL:
+        for soname in SONAMES:
+            try:
+                return C.CDLL(soname, use_errno=True)
+            except OSError:
+                continue
+        raise OSError("libbpf is not installed")
+
+    def cpus(self) -> int:
+        """Possible CPUs: the number of values that a per-CPU map returns for each key."""
+        return int(self.lib.libbpf_num_possible_cpus())
+
+
+def _failed(call: str) -> OSError:
+    number = C.get_errno()
+    return OSError(number, f"{call}: {os.strerror(number)}")
+
+
+class Map:
+    """A BPF map by its descriptor. Keys and values are bytes of fixed size; per-CPU values come one after another."""
+
+    def __init__(self, libbpf: Libbpf, fd: int, key_size: int, value_size: int) -> None:
+        self._lib, self._fd = libbpf.lib, fd
+        self._key_size, self._value_size = key_size, value_size
+        self._value = C.create_string_buffer(value_size)
+        self._batch: tuple[Any, Any] | None = None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, ``None`` when the key is not there (any more)."""
+        return self._value.raw if self._lib.bpf_map_lookup_elem(self._fd, key, self._value) == 0 else None
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set the value of a key."""
+        if self._lib.bpf_map_update_elem(self._fd, key, value, 0):
+            raise _failed("bpf_map_update_elem")
+
+    def take(self, key: bytes) -> bytes | None:
+        """Delete the key and return the value it had; ``None`` when somebody else was first."""
+        taken = self._lib.bpf_map_lookup_and_delete_elem(self._fd, key, self._value) == 0
+        return self._value.raw if taken else None
+
+    def items(self) -> list[tuple[memoryview, memoryview]]:
+        """All entries, in batches of (keys, values) laid out one after another, valid until the next call."""
+        if self._batch is None:
+            self._batch = (
+                C.create_string_buffer(BATCH * self._key_size),
+                C.create_string_buffer(BATCH * self._value_size),
+            )
+        keys, values = self._batch
+        place, result, last = C.create_string_buffer(max(64, self._key_size)), [], False
+        count = C.c_uint32()
+        while not last:
+            count.value = BATCH
+            start = place if result else None
+            if self._lib.bpf_map_lookup_batch(self._fd, start, place, keys, values, C.byref(count), None):
+                if C.get_errno() != 2:  # ENOENT: this was the last batch
+                    raise _failed("bpf_map_lookup_batch")
+                last = True
+            result.append(
+                (
+                    memoryview(C.string_at(keys, count.value * self._key_size)),
+                    memoryview(C.string_at(values, count.value * self._value_size)),
+                )
+            )
+        return result
+
+
+class Ring:
+    """A BPF ring buffer: hands each record's bytes to ``on_record``, in order, from ``consume`` or ``poll``."""
+
+    def __init__(self, libbpf: Libbpf, fd: int, on_record: Callable[[bytes], object]) -> None:
+        def receive(_context: int, data: int, size: int) -> int:
+            on_record(C.string_at(data, size))
+            return 0
+
+        self._lib, self._callback = libbpf.lib, ON_RECORD(receive)
+        self._ring = self._lib.ring_buffer__new(fd, self._callback, None, None)
+        if not self._ring:
+            raise _failed("ring_buffer__new")
+
+    def consume(self) -> None:
+        """Take all records that are there now."""
+        self._lib.ring_buffer__consume(self._ring)
+
+    def poll(self, timeout_ms: int) -> None:
+        """Wait for records, at most so long, and take them."""
+        self._lib.ring_buffer__poll(self._ring, timeout_ms)
+
+    def close(self) -> None:
+        """Free the mapping; the descriptor stays the caller's."""
+        if self._ring:
+            self._lib.ring_buffer__free(self._ring)
+            self._ring = None
