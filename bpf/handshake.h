@@ -109,7 +109,8 @@ struct total_key {
 	u8 reason;
 	u8 variant;
 	u8 data;		/* the SYN carried data */
-	u8 pad[7];
+	u8 request;		/* the SYN carried a cookie request */
+	u8 pad[6];
 };
 
 struct peer_key {

@@ -35,7 +35,7 @@ static __always_inline void count(struct flow *flow, struct handshake *h)
 {
 	struct total_key key = {
 		.netns_cookie = flow->netns_cookie, .netns = h->netns, .role = flow->role, .outcome = h->outcome,
-		.reason = h->reason, .variant = h->variant, .data = h->syn_data_bytes > 0,
+		.reason = h->reason, .variant = h->variant, .data = h->syn_data_bytes > 0, .request = h->cookie_len == 0,
 	};
 	u64 zero = 0, *total = totals.lookup(&key);
 

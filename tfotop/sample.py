@@ -145,7 +145,8 @@ class Handshake(Record, frozen=True, kw_only=True):
 class Total(Record, frozen=True, kw_only=True):
     """Handshakes since the sensor was attached, for one namespace, role, outcome, reason and variant.
 
-    ``data``: the SYN carried data, which decides whether TCPFastOpenActive and ActiveFail move.
+    ``data``: the SYN carried data, which decides whether TCPFastOpenActive and ActiveFail move. ``request``: it carried a
+    cookie request, which TCPFastOpenCookieReqd counts whatever came of it.
     """
 
     netns: int | None
@@ -155,6 +156,7 @@ class Total(Record, frozen=True, kw_only=True):
     reason: str | None
     variant: str | None
     data: bool
+    request: bool
     handshakes: int
 
 

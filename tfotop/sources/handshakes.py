@@ -20,6 +20,7 @@ from tfotop.sources.libbpf import Libbpf, Map, Ring
 from tfotop.words import OUTCOMES, REASONS
 
 SECOND: Final = 1_000_000_000
+SETTLE_NS: Final = SECOND // 10  # the table is looked through at most this often
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 MOST_FDS: Final = 32
 MOST_PEERS_READ: Final = 4096  # in one reading; the others wait for the next
@@ -100,7 +101,7 @@ class Sensor:
         }
         self._epoch, self._changes_dropped = 0, 0
         self._settled: Counter[tuple[int, ...]] = Counter()
-        self._taken = self._evicted = 0
+        self._taken = self._evicted = self._settled_ns = 0
         self.attached_ns: int | None = None
 
     def close(self) -> None:
@@ -122,7 +123,7 @@ class Sensor:
         return SensorReading(
             attached_ns=self.attached_ns,
             btf=self.missing is None,
-            totals=tuple(records.total(key, n) for key, n in sorted(totals.items())),  # type: ignore[arg-type]
+            totals=tuple(records.total(key, n) for key, n in sorted(totals.items())),
             peers=peers,
             handshakes=handshakes,
             losses=losses,
@@ -133,9 +134,14 @@ class Sensor:
         """Wait for handshake records, at most so long."""
         self._rings["records"].poll(timeout_ms)
 
-    def new_handshakes(self, mono_ns: int, wall_ns: int, owner: records.Owner) -> tuple[Handshake, ...]:
-        """Only the handshakes whose outcome became final since the last call."""
-        settled, _, _ = self._settle(mono_ns)
+    def new_handshakes(
+        self, mono_ns: int, wall_ns: int, owner: records.Owner, everything: bool = False
+    ) -> tuple[Handshake, ...]:
+        """Only the handshakes that became final since the last call; at the end ``everything`` that has an outcome."""
+        settled: list[tuple[Flow, RawHandshake]] = []
+        if everything or mono_ns - self._settled_ns >= SETTLE_NS:
+            self._settled_ns = mono_ns
+            settled, _, _ = self._settle(mono_ns, everything)
         return self._take_records(settled, wall_ns - mono_ns, owner)
 
     def losses(self) -> Losses:
@@ -174,14 +180,14 @@ class Sensor:
             totals_full=tallies["totals_full"],
         )
 
-    def _settle(self, mono_ns: int) -> tuple[list[tuple[Flow, RawHandshake]], int, Losses]:
+    def _settle(self, mono_ns: int, everything: bool = False) -> tuple[list[tuple[Flow, RawHandshake]], int, Losses]:
         """Take out what has waited long enough; how many are left; what was lost."""
         before, entries, settled = self._tallies(), 0, []
         for keys, values in self._maps["handshakes"].items():
             entries += len(values) // layout.HANDSHAKE.size
-            for i in _quiet(values, mono_ns):
+            for i in range(len(values) // layout.HANDSHAKE.size) if everything else _quiet(values, mono_ns):
                 raw = RawHandshake._make(layout.HANDSHAKE.unpack_from(values, i * layout.HANDSHAKE.size))
-                if is_over(raw, mono_ns):
+                if is_over(raw, mono_ns) or (everything and raw.outcome != layout.UNDECIDED):
                     settled += self._take(bytes(keys[i * layout.FLOW.size : (i + 1) * layout.FLOW.size]), mono_ns)
         after = self._tallies()
         # A lower bound, whatever happened between the readings; exact as soon as nothing does.
@@ -198,8 +204,8 @@ class Sensor:
         if raw.outcome == layout.UNDECIDED:
             reason = raw.reason if flow.role and raw.reason == ACCEPT_QUEUE_FULL else 0
             raw = raw._replace(outcome=UNANSWERED, reason=reason)
-            data = int(raw.syn_data_bytes > 0)
-            self._settled[flow.netns_cookie, raw.netns, flow.role, UNANSWERED, reason, raw.variant, data] += 1
+            syn = int(raw.syn_data_bytes > 0), int(raw.cookie_len == 0)
+            self._settled[flow.netns_cookie, raw.netns, flow.role, UNANSWERED, reason, raw.variant, *syn] += 1
         return [(flow, raw)]
 
     def _changed_peers(self, owner: records.Owner) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ UNDECIDED: Final = 255
 FLOW: Final = Struct("=Q16s16sHHB3x")
 HANDSHAKE: Final = Struct("=7Q2I16s14I8B")
 RECORD_SIZE: Final = FLOW.size + HANDSHAKE.size
-TOTAL_KEY: Final = Struct("=QIBBBBB7x")
+TOTAL_KEY: Final = Struct("=QIBBBBBB6x")
 PEER_KEY: Final = Struct("=Q16sIHBx")
 PEER_HEAD: Final = Struct(f"=3Q2I16sI{OUTCOMES}I3II{RECENT}I2B6x")
 LATENCY: Final = Struct(f"=I{RECENT}I{BUCKETS}I")

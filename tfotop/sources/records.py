@@ -32,6 +32,19 @@ def fingerprint(number: int) -> str | None:
     return f"{number >> 16:04x}" if number else None
 
 
+def cookie_fingerprint(secrets: tuple[int, int]) -> Callable[[bytes], str]:
+    """The fingerprint that bpf/packet.h makes of a cookie, for cookies read elsewhere in the same run."""
+
+    def name(cookie: bytes) -> str:
+        number = secrets[0] ^ len(cookie)
+        for byte in cookie.ljust(16, b"\0"):
+            number = (number ^ byte) * 0x100000001B3 % 2**64
+        number = (number ^ secrets[1] ^ number >> 32) * 0x9E3779B97F4A7C15 % 2**64
+        return f"{number >> 48:04x}"
+
+    return name
+
+
 def comm_text(raw: bytes) -> str:
     """The kernel's 16 bytes of a process name; not yet safe to print."""
     return raw.split(b"\0", 1)[0].decode(errors="replace")
@@ -89,9 +102,9 @@ def _caller(raw: RawHandshake) -> Process | None:
     return Process(pid=raw.pid, comm=comm_text(raw.comm)) if raw.pid else None
 
 
-def total(key: tuple[int, int, int, int, int, int, int], handshakes: int) -> Total:
+def total(key: tuple[int, ...], handshakes: int) -> Total:
     """One row of the table of totals; ``key`` is struct total_key."""
-    netns_cookie, netns, role, outcome, reason, variant, data = key
+    netns_cookie, netns, role, outcome, reason, variant, data, request = key
     return Total(
         netns=netns or None,
         netns_cookie=netns_cookie or None,
@@ -100,6 +113,7 @@ def total(key: tuple[int, int, int, int, int, int, int], handshakes: int) -> Tot
         reason=REASONS[reason],
         variant=VARIANTS[variant],
         data=bool(data),
+        request=bool(request),
         handshakes=handshakes,
     )
 

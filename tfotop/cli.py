@@ -1,0 +1,113 @@
+"""The command line: the only place that wires sources to views. Imports wait until the sensor is being compiled."""
+
+import argparse
+import ipaddress
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from tfotop import __version__
+from tfotop.words import ROLES
+
+EXAMPLES: Final = """examples:
+  sudo tfotop                               the live screen
+  sudo tfotop events --role server          a line for each handshake, like tcpdump
+  sudo tfotop events --json --peer 10.0.0.0/8
+  sudo tfotop stream -n 1                   one snapshot as text
+  sudo tfotop stream --json --interval 5    a snapshot every 5 s, one object a line
+"""
+
+
+def interval(text: str) -> float:
+    """Seconds between two samples, 0.1 to 3600."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.1 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.1 to 3600")
+    return value
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """An address, or a network in CIDR notation."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address or network, as in 10.2.0.0/16") from None
+
+
+def netns(text: str) -> int:
+    """A network namespace by its inode number, or by its name as in ``ip netns``."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    path = Path("/run/netns", text)
+    if not text or "/" in text or not path.exists():
+        raise argparse.ArgumentTypeError(f"no network namespace {text!r}: give a name of 'ip netns', or an inode number")
+    return path.stat().st_ino
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in one line, without the usage."""
+
+    def error(self, message: str) -> "Never":  # type: ignore[name-defined]  # noqa: F821
+        """Say what is wrong, and where the help is."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--interval", type=interval, default=1.0, metavar="S", help="seconds between samples (1)")
+    shared.add_argument("--role", choices=ROLES, help="only this role")
+    shared.add_argument("--port", type=whole(1, 65535), help="only this port of the server")
+    shared.add_argument("--peer", type=network, metavar="CIDR", help="only peers in this network")
+    shared.add_argument("--netns", type=netns, metavar="NAME", help="only this network namespace (name or inode)")
+    shared.add_argument("--no-bpf", action="store_true", help="without eBPF: counters, sysctls, queues and keys only")
+    form = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EXAMPLES}
+    top = Parser("tfotop", description="Live monitor for TCP Fast Open (RFC 7413).", parents=[shared], **form)  # type: ignore[arg-type]
+    top.add_argument("--version", action="version", version=f"tfotop {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    events = commands.add_parser("events", parents=[shared], help="a line for each handshake as it is decided", **form)  # type: ignore[arg-type]
+    stream = commands.add_parser("stream", parents=[shared], help="a snapshot for each interval", **form)  # type: ignore[arg-type]
+    for command, what in ((events, "handshakes"), (stream, "snapshots")):
+        command.add_argument("-n", type=whole(1, 10**9), metavar="N", help=f"end after N {what}")
+        command.add_argument("--json", action="store_true", help="one JSON object a line")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status."""
+    chosen = parser().parse_args(arguments)
+    try:
+        return _run(chosen)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        return 0
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from tfotop import commands  # noqa: PLC0415  --help and errors must not wait for it
+
+    if chosen.command == "events":
+        return commands.events(chosen)
+    if chosen.command == "stream" or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if chosen.command is None:
+            chosen.n, chosen.json = 1, False
+        return commands.stream(chosen)
+    return commands.screen(chosen)

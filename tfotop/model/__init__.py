@@ -1,0 +1,1 @@
+"""The model: what the samples mean. Pure: no clock, no files, no sockets, no Textual."""

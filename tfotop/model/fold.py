@@ -1,0 +1,207 @@
+"""fold(model, sample) -> model: the only way in which a model comes to be. Same samples in, same model out."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from tfotop.model import agreement
+from tfotop.model.latency import rtt_us
+from tfotop.model.state import Model, NamespaceState, PeerKey, PeerState, Rates
+from tfotop.sample import Handshake, Namespace, Peer, Sample, SensorReading, Total
+
+MOST_PEERS: Final = 65_536
+MOST_HANDSHAKES: Final = 1_000
+MOST_HISTORY: Final = 900  # 15 minutes of seconds
+
+TotalKey = tuple[int | None, str, str, str | None, str | None, bool, bool]
+
+
+def fold(model: Model | None, sample: Sample) -> Model:
+    """The model after ``sample``. A clock that ran backwards, or a sensor that began anew, costs the interval only."""
+    sensor = sample.sensor
+    span_ns = sample.mono_ns - model.mono_ns if model else 0
+    interval_s = span_ns / 1e9 if span_ns > 0 else None
+    totals = sensor.totals if sensor else ()
+    moved = difference(totals, model.totals if model and model.attached else ())
+    peers, evicted = fold_peers(model.peers if model else {}, sensor, sample.mono_ns)
+    namespaces = tuple(_namespace(n, model, totals, moved) for n in _all_namespaces(sample, totals))
+    rates = _rates(moved, namespaces, peers, sample, interval_s)
+    return Model(
+        wall_ns=sample.wall_ns,
+        mono_ns=sample.mono_ns,
+        started_ns=model.started_ns if model else sample.mono_ns,
+        interval_s=interval_s,
+        tier=sample.tier,
+        btf=bool(sensor and sensor.btf),
+        namespaces=namespaces,
+        totals=totals,
+        interval=moved,
+        peers=peers,
+        handshakes=_newest(model.handshakes if model else (), sensor),
+        rates=rates,
+        history=((*model.history, rates) if model else (rates,))[-MOST_HISTORY:],
+        losses=sensor.losses if sensor else None,
+        in_progress=sensor.in_progress if sensor else None,
+        problems=sample.problems,
+        cost=sample.cost,
+        cpu_share=_cpu_share(model, sample, span_ns),
+        peers_evicted=(model.peers_evicted if model else 0) + evicted,
+        attached=sensor is not None,
+    )
+
+
+def key_of(total: Total) -> TotalKey:
+    """What tells one row of totals from another."""
+    return (*_netns(total), total.role, total.outcome, total.reason, total.variant, total.data, total.request)  # type: ignore[return-value]
+
+
+def _netns(total: Total) -> tuple[int | None]:
+    return (total.netns_cookie or total.netns,)
+
+
+def difference(now: Iterable[Total], before: Iterable[Total]) -> tuple[Total, ...]:
+    """Rows that moved between two readings, each with the handshakes of the interval."""
+    old = {key_of(total): total.handshakes for total in before}
+    rows = ((total, total.handshakes - old.get(key_of(total), 0)) for total in now)
+    return tuple(_with_handshakes(total, count) for total, count in rows if count > 0)
+
+
+def _with_handshakes(t: Total, handshakes: int) -> Total:
+    return Total(
+        netns=t.netns,
+        netns_cookie=t.netns_cookie,
+        role=t.role,
+        outcome=t.outcome,
+        reason=t.reason,
+        variant=t.variant,
+        data=t.data,
+        request=t.request,
+        handshakes=handshakes,
+    )
+
+
+def _all_namespaces(sample: Sample, totals: Iterable[Total]) -> list[Namespace]:
+    """The namespaces read, and those that only the totals still know."""
+    known = {n.cookie or n.inum for n in sample.namespaces} | {n.inum for n in sample.namespaces if n.cookie is None}
+    gone = {t.netns_cookie or t.netns: t for t in totals if t.netns is not None}
+    rest = [Namespace(inum=t.netns or 0, cookie=t.netns_cookie) for key, t in gone.items() if key not in known]
+    return [*sample.namespaces, *rest]
+
+
+def _belongs(total: Total, namespace: Namespace) -> bool:
+    if namespace.cookie is not None and total.netns_cookie is not None:
+        return total.netns_cookie == namespace.cookie
+    return total.netns == namespace.inum
+
+
+def _namespace(
+    reading: Namespace, model: Model | None, totals: tuple[Total, ...], moved: tuple[Total, ...]
+) -> NamespaceState:
+    before = _same(reading, model.namespaces if model else ())
+    mine = tuple(t for t in totals if _belongs(t, reading))
+    checks: tuple[agreement.Check, ...] = ()
+    if before and model and model.attached and model.btf:
+        checks = agreement.checks(
+            reading, before.reading, agreement.counted(mine), agreement.counted(before.totals)
+        )
+    return NamespaceState(
+        reading=reading,
+        moved=_moved(reading, before.reading) if before else None,
+        totals=mine,
+        interval=tuple(t for t in moved if _belongs(t, reading)),
+        checks=checks,
+    )
+
+
+def _same(reading: Namespace, others: Iterable[NamespaceState]) -> NamespaceState | None:
+    """The state of the same namespace before: an inode number alone may have been used again."""
+    for other in others:
+        if other.reading.inum == reading.inum and other.reading.cookie == reading.cookie:
+            return other
+    return None
+
+
+def _moved(now: Namespace, before: Namespace) -> dict[str, int] | None:
+    if now.counters is None or before.counters is None:
+        return None
+    return {name: value - before.counters[name] for name, value in now.counters.items() if name in before.counters}
+
+
+def peer_key(peer: Peer) -> PeerKey:
+    """What tells one peer from another."""
+    return (peer.netns_cookie or peer.netns, peer.role, peer.address, peer.port)
+
+
+def fold_peers(
+    peers: Mapping[PeerKey, PeerState], sensor: SensorReading | None, mono_ns: int
+) -> tuple[Mapping[PeerKey, PeerState], int]:
+    """The peers with those that changed put last, and how many had to go."""
+    if sensor is None or not sensor.peers:
+        return peers, 0
+    result = dict(peers)
+    for peer in sensor.peers:
+        key = peer_key(peer)
+        before = result.pop(key, None)
+        result[key] = PeerState(reading=peer, interval=_new_outcomes(peer, before), sample_mono_ns=mono_ns)
+    evicted = max(0, len(result) - MOST_PEERS)
+    for key in list(result)[:evicted]:
+        del result[key]
+    return result, evicted
+
+
+def _new_outcomes(peer: Peer, before: PeerState | None) -> dict[str, int]:
+    """Outcomes since the last reading; a peer that the kernel had forgotten meanwhile begins anew."""
+    same = before is not None and before.reading.first_ns == peer.first_ns
+    old = before.reading.outcomes if before and same else {}
+    return {name: n - old.get(name, 0) for name, n in peer.outcomes.items() if n > old.get(name, 0)}
+
+
+def _newest(handshakes: tuple[Handshake, ...], sensor: SensorReading | None) -> tuple[Handshake, ...]:
+    return (*handshakes, *sensor.handshakes)[-MOST_HANDSHAKES:] if sensor and sensor.handshakes else handshakes
+
+
+def _cpu_share(model: Model | None, sample: Sample, span_ns: int) -> float | None:
+    if model is None or model.cost is None or sample.cost is None or span_ns <= 0:
+        return None
+    return (sample.cost.cpu_ns - model.cost.cpu_ns) / span_ns
+
+
+def _rates(
+    moved: tuple[Total, ...],
+    namespaces: tuple[NamespaceState, ...],
+    peers: Mapping[PeerKey, PeerState],
+    sample: Sample,
+    interval_s: float | None,
+) -> Rates:
+    if interval_s is None:
+        return Rates()
+    if sample.sensor is None:
+        return _rates_of_counters(namespaces, interval_s)
+
+    def per_s(*outcomes: str) -> float:
+        return sum(t.handshakes for t in moved if t.outcome in outcomes) / interval_s
+
+    changed = (peers[peer_key(p)] for p in sample.sensor.peers if peer_key(p) in peers)
+    saved_us = sum(p.interval.get("accepted", 0) * (rtt_us(p.reading) or 0) for p in changed)
+    return Rates(
+        accepted_per_s=per_s("accepted"),
+        requests_per_s=per_s("cookie_granted", "cookie_refused"),
+        rejected_per_s=per_s("rejected", "lost"),
+        queue_full_per_s=sum(t.handshakes for t in moved if t.reason == "queue_full") / interval_s,
+        saved_s_per_s=saved_us / 1e6 / interval_s,
+    )
+
+
+def _rates_of_counters(namespaces: tuple[NamespaceState, ...], interval_s: float) -> Rates:
+    """Without the sensor the kernel's counters still give the rates, though not the reasons."""
+    rows = [n.moved for n in namespaces if n.moved is not None]
+
+    def per_s(*names: str) -> float | None:
+        found = [row[name] for row in rows for name in names if name in row]
+        return sum(found) / interval_s if found else None
+
+    return Rates(
+        accepted_per_s=per_s("TCPFastOpenActive", "TCPFastOpenPassive"),
+        requests_per_s=per_s("TCPFastOpenCookieReqd"),
+        rejected_per_s=per_s("TCPFastOpenActiveFail", "TCPFastOpenPassiveFail"),
+        queue_full_per_s=per_s("TCPFastOpenListenOverflow"),
+    )

@@ -1,0 +1,155 @@
+"""One Sample from all sources. Cheap sources are read for each sample, dear ones every few seconds; each may fail alone."""
+
+import os
+import resource
+from collections.abc import Callable
+from typing import Final
+
+from tfotop.sample import Connection, Cost, Keys, Listener, Metric, Namespace, Problem, Process, Sample, Sysctls
+from tfotop.sources import keys, listeners, namespaces, netstat, sock_diag, sysctl
+from tfotop.sources.handshakes import Sensor
+from tfotop.sources.namespaces import Netns
+from tfotop.sources.owners import Owners
+from tfotop.sources.records import cookie_fingerprint
+
+SETTINGS_PERIOD_S: Final = 2.0  # sysctls, keys, listeners
+UNKNOWN_PERIOD_S: Final = 0.2  # listeners again, when a handshake names one that is not known
+SOCKETS_PERIOD_S: Final = 5.0  # tcp_metrics, connections
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+NO_SENSOR: Final = Problem(source="sensor", text="eBPF is off (--no-bpf)", remedy="run without --no-bpf")
+
+
+class Settings:
+    """What was last read inside one namespace."""
+
+    def __init__(self) -> None:
+        self.sysctls: Sysctls | None = None
+        self.keys: Keys | None = None
+        self.listeners: tuple[Listener, ...] | None = None
+        self.metrics: tuple[Metric, ...] | None = None
+        self.connections: tuple[Connection, ...] | None = None
+
+
+class Collector:
+    """Makes Samples. ``sensor`` may come later, or never; ``problem`` then says why."""
+
+    def __init__(self, problem: Problem | None = NO_SENSOR) -> None:
+        self.sensor: Sensor | None = None
+        self.problem = problem
+        self.owners = Owners()
+        self._settings: dict[tuple[int, int | None], Settings] = {}
+        self._settings_s = self._sockets_s = float("-inf")
+        self._lasting: dict[str, list[Problem]] = {}
+
+    def sample(self, mono_ns: int, wall_ns: int) -> Sample:
+        """Read everything that is due. Counters are read before and after the sensor: its totals lie between."""
+        problems: list[Problem] = []
+        found = namespaces.find(problems.append)
+        self._refresh(found, mono_ns / 1e9)
+        before = {n.inum: netstat.read(n, problems.append) for n in found}
+        reading = self.sensor.read(mono_ns, wall_ns, self.owners.of) if self.sensor else None
+        after = {n.inum: netstat.read(n, problems.append) for n in found} if reading else {}
+        lasting = [problem for group in self._lasting.values() for problem in group]
+        return Sample(
+            wall_ns=wall_ns,
+            mono_ns=mono_ns,
+            tier=2 if reading else 1 if os.geteuid() == 0 else 0,
+            namespaces=tuple(self._namespace(n, before.get(n.inum), after.get(n.inum)) for n in found),
+            sensor=reading,
+            problems=tuple(dict.fromkeys([*self._sensor_problem(), *problems, *lasting])),
+            cost=_cost(),
+        )
+
+    def _sensor_problem(self) -> list[Problem]:
+        if self.sensor is None:
+            return [self.problem] if self.problem else []
+        if self.sensor.missing:
+            return [Problem(source="sensor", text=self.sensor.missing, remedy="a kernel with CONFIG_DEBUG_INFO_BTF")]
+        return []
+
+    def _refresh(self, found: tuple[Netns, ...], now_s: float) -> None:
+        self._settings = {(n.inum, n.cookie): self._settings.get((n.inum, n.cookie)) or Settings() for n in found}
+        new = any(state.sysctls is None for state in self._settings.values())
+        if new or now_s - self._settings_s >= SETTINGS_PERIOD_S:
+            self._settings_s = now_s
+            self._for_each(found, "settings", self._read_settings)
+            self._read_owners(found, now_s)
+        if now_s - self._sockets_s >= SOCKETS_PERIOD_S:
+            self._sockets_s = now_s
+            self._for_each(found, "sockets", self._read_sockets)
+
+    def _for_each(
+        self, found: tuple[Netns, ...], kind: str, read: Callable[[Settings, list[Problem]], None]
+    ) -> None:
+        problems: list[Problem] = []
+        for netns in found:
+            state = self._settings[netns.inum, netns.cookie]
+            namespaces.visit(netns, lambda state=state: read(state, problems), problems.append)  # type: ignore[misc]
+        self._lasting[kind] = problems
+
+    def _read_settings(self, state: Settings, problems: list[Problem]) -> None:
+        state.sysctls = sysctl.read(problems.append)
+        state.keys = keys.read(problems.append)
+        state.listeners = listeners.dump(problems.append)
+
+    def _read_owners(self, found: tuple[Netns, ...], now_s: float) -> None:
+        problems: list[Problem] = []
+        groups = {n.inum: self._settings[n.inum, n.cookie].listeners or () for n in found}
+        complete = self.owners.complete(groups, now_s, problems.append)
+        for netns in found:
+            state = self._settings[netns.inum, netns.cookie]
+            state.listeners = complete[netns.inum] if state.listeners is not None else None
+        self._lasting["owners"] = problems
+
+    def _read_sockets(self, state: Settings, problems: list[Problem]) -> None:
+        from tfotop.sources import tcp_metrics  # noqa: PLC0415  pyroute2 takes longer to import than all the rest
+
+        name = cookie_fingerprint(self.sensor.secrets) if self.sensor else None
+        state.metrics = tcp_metrics.read(problems.append, name)
+        connections = sock_diag.read(problems.append)
+        state.connections = connections[0] if connections else None
+
+    def _namespace(self, n: Netns, before: dict[str, int] | None, after: dict[str, int] | None) -> Namespace:
+        state = self._settings[n.inum, n.cookie]
+        return Namespace(
+            inum=n.inum,
+            name=n.name,
+            cookie=n.cookie,
+            own=n.own,
+            processes=n.processes,
+            counters=before,
+            counters_after=after,
+            sysctls=state.sysctls,
+            keys=state.keys,
+            listeners=state.listeners,
+            metrics=state.metrics,
+            connections=state.connections,
+        )
+
+    def remember_owners(self, now_s: float) -> None:
+        """Learn the listeners of the host every few seconds, so that they are known also when they are gone."""
+        if now_s - self._settings_s >= SETTINGS_PERIOD_S:
+            self._look_for_owners(now_s)
+
+    def owner(self, now_s: float) -> Callable[[int | None, int], Process | None]:
+        """Who owns a listener; one that is not known yet is looked for anew, but not for each handshake."""
+
+        def find(netns: int | None, cookie: int) -> Process | None:
+            known = self.owners.of(netns, cookie)
+            if known is None and now_s - self._settings_s >= UNKNOWN_PERIOD_S:
+                self._look_for_owners(now_s)
+            return known or self.owners.of(netns, cookie)
+
+        return find
+
+    def _look_for_owners(self, now_s: float) -> None:
+        self._settings_s = float("-inf")
+        self._refresh(namespaces.find(lambda _problem: None), now_s)
+
+
+def _cost() -> Cost:
+    """CPU time of this process and of the child that compiled, and resident memory (proc_pid_statm(5))."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    with open("/proc/self/statm") as statm:
+        resident = int(statm.read().split()[1]) * PAGE
+    return Cost(cpu_ns=int((used.ru_utime + used.ru_stime) * 1e9), rss_bytes=resident)
