@@ -60,7 +60,8 @@ int ingress(struct __sk_buff *skb)
 		return GO_ON;							\
 	read_flow(skb, &s, is_ingress, its_role, &flow);			\
 	netns = read_namespace(sk, &flow);					\
-	read_options(skb, &s, &o, now)
+	read_options(skb, &s, &o, now);						\
+	FORGET(o)
 
 int client_synack_step(struct __sk_buff *skb)
 {

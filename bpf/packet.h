@@ -161,6 +161,12 @@ static __always_inline void read_timestamps(struct __sk_buff *skb, u32 at, struc
 }
 
 /*
+ * Have the compiler read a struct again from the stack. There the verifier tracks no single byte unless it starts a word, so
+ * it does not follow the rest of the program anew for each value that a byte may have.
+ */
+#define FORGET(variable) asm volatile("" : : "r"(&(variable)) : "memory")
+
+/*
  * How far read_options is, and what it has found, from the first option on; 0 = nothing.
  *
  * The verifier follows a loop anew for each combination of values that it can tell apart, here a million instructions and

@@ -36,6 +36,7 @@ static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *s
 		mark->role = SERVER;
 	read_syn(skb, s, o, &h);
 	h.reason = what_stands_in_the_way(sk, &h);
+	FORGET(h);
 	if (h.reason == SYN_COOKIES) {		/* its SYN-ACK has no socket: nothing more of it will be seen */
 		decline(&h, SYN_COOKIES);
 		count(flow, &h);
