@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Never
 
 from tfotop import __version__
 from tfotop.words import ROLES
@@ -56,21 +56,21 @@ def netns(text: str) -> int:
         return int(text)
     path = Path("/run/netns", text)
     if not text or "/" in text or not path.exists():
-        raise argparse.ArgumentTypeError(f"no network namespace {text!r}: give a name of 'ip netns', or an inode number")
+        raise argparse.ArgumentTypeError(f"no namespace {text!r}: give a name as in 'ip netns', or an inode number")
     return path.stat().st_ino
 
 
 class Parser(argparse.ArgumentParser):
     """Errors in one line, without the usage."""
 
-    def error(self, message: str) -> "Never":  # type: ignore[name-defined]  # noqa: F821
+    def error(self, message: str) -> Never:
         """Say what is wrong, and where the help is."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = Parser(add_help=False)
     shared.add_argument("--interval", type=interval, default=1.0, metavar="S", help="seconds between samples (1)")
     shared.add_argument("--role", choices=ROLES, help="only this role")
     shared.add_argument("--port", type=whole(1, 65535), help="only this port of the server")
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from tfotop import commands  # noqa: PLC0415  --help and errors must not wait for it
+    from tfotop import commands  # --help and errors must not wait for it
 
     if chosen.command == "events":
         return commands.events(chosen)

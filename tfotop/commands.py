@@ -1,19 +1,25 @@
 """The commands: sources on one side, views on the other."""
 
 import argparse
+import platform
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from tfotop.selection import Selection
+from tfotop.model.selection import Selection
+from tfotop.model.state import Model
+from tfotop.sample import Problem
 from tfotop.sources.handshakes import Sensor, SensorFailed, Starting
 from tfotop.stop import Stop
 
 if TYPE_CHECKING:
     from tfotop.sources.collector import Collector
 
-RECORDS_PER_S = 200  # for the screen and the ladder; `events` has no limit
-SETTLE_S = 0.1
+RECORDS_PER_S: Final = 200  # for the screen and the ladder; `events` has no limit
+SETTLE_S: Final = 0.1
+NO_SENSOR: Final = Problem(source="sensor", text="eBPF is off (--no-bpf)", remedy="run without --no-bpf")
+NO_SENSOR_YET: Final = Problem(source="sensor", text="eBPF is being compiled", remedy="one moment")
 
 
 def selection(chosen: argparse.Namespace) -> Selection:
@@ -37,13 +43,14 @@ def events(chosen: argparse.Namespace) -> int:
         complain("events needs eBPF: run without --no-bpf")
         return 2
     starting, stop = Starting(0), Stop()
-    from tfotop.sources.collector import Collector  # noqa: PLC0415  while the child compiles
-    from tfotop.views import text  # noqa: PLC0415
+    from tfotop.sources.collector import Collector  # while the child compiles
+    from tfotop.views import text
+    from tfotop.views.format import problem
 
     try:
         sensor = starting.finish()
     except SensorFailed as failed:
-        complain(text.problem(failed.problem))
+        complain(problem(failed.problem))
         return 2
     if sensor.missing:
         complain(sensor.missing)
@@ -62,7 +69,7 @@ def events(chosen: argparse.Namespace) -> int:
 
 
 def _print_events(chosen: argparse.Namespace, sensor: Sensor, collector: "Collector", stop: Stop) -> None:
-    from tfotop.views import json_lines, text  # noqa: PLC0415
+    from tfotop.views import json_lines, text
 
     wanted, left, ended = selection(chosen), chosen.n, False
     while not ended:
@@ -71,10 +78,8 @@ def _print_events(chosen: argparse.Namespace, sensor: Sensor, collector: "Collec
         mono_ns, wall_ns = time.monotonic_ns(), time.time_ns()
         collector.remember_owners(mono_ns / 1e9)
         owner = collector.owner(mono_ns / 1e9)
-        lines = []
-        for h in sensor.new_handshakes(mono_ns, wall_ns, owner, everything=ended):
-            if wanted.of_handshake(h):
-                lines.append(json_lines.line(json_lines.event(h)) if chosen.json else text.event(h))
+        new = filter(wanted.of_handshake, sensor.new_handshakes(mono_ns, wall_ns, owner, everything=ended))
+        lines = [json_lines.line(json_lines.event(h)) if chosen.json else text.event(h) for h in new]
         if left is not None:
             lines = lines[:left]
             left -= len(lines)
@@ -87,11 +92,11 @@ def _print_events(chosen: argparse.Namespace, sensor: Sensor, collector: "Collec
 def stream(chosen: argparse.Namespace) -> int:
     """``tfotop stream``: runs on with what is left when a source is missing."""
     starting, stop = start(chosen, RECORDS_PER_S), Stop()
-    from tfotop.model.fold import fold  # noqa: PLC0415  while the child compiles
-    from tfotop.sources.collector import Collector  # noqa: PLC0415
-    from tfotop.views import json_lines, text  # noqa: PLC0415
+    from tfotop.model.fold import fold  # while the child compiles
+    from tfotop.sources.collector import Collector
+    from tfotop.views import json_lines, text
 
-    collector = Collector()
+    collector = Collector(NO_SENSOR)
     attach(collector, starting)
     model, due, left, wanted = None, time.monotonic(), chosen.n, selection(chosen)
     while left != 0 and not stop.requested:
@@ -122,7 +127,19 @@ def attach(collector: "Collector", starting: Starting | None) -> None:
 def screen(chosen: argparse.Namespace) -> int:
     """``tfotop``: paints at once; the sensor joins when it is ready."""
     starting = start(chosen, RECORDS_PER_S)
-    from tfotop.views.tui.app import run  # noqa: PLC0415  while the child compiles
+    from tfotop.feed import Feed  # while the child compiles
+    from tfotop.sources.collector import Collector
+    from tfotop.views.tui.app import TfotopApp, run
 
-    return run(chosen.interval, selection(chosen), starting)
+    collector = Collector(NO_SENSOR_YET if starting else NO_SENSOR)
 
+    def feed(deliver: Callable[[Model], object]) -> Callable[[], None]:
+        running = Feed(collector, chosen.interval, starting, deliver)
+        running.start()
+        return running.stop
+
+    app = TfotopApp(platform.node(), platform.release(), chosen.interval, selection(chosen))
+    status = run(app, feed)
+    if collector.sensor:
+        collector.sensor.close()
+    return status

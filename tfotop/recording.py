@@ -1,4 +1,4 @@
-"""Samples as JSON lines and back: a header with the version, then one Sample a line. The tests' scenarios are such files."""
+"""Samples as JSON lines and back: a header with the version, then one Sample a line, as in the tests' scenarios."""
 
 from collections.abc import Iterable, Iterator
 from typing import IO, Final

@@ -93,7 +93,7 @@ class Connection(Record, frozen=True, kw_only=True):
 class Namespace(Record, frozen=True, kw_only=True):
     """One network namespace: its inode number names it only while it lives; ``cookie`` is unique (SO_NETNS_COOKIE).
 
-    ``counters`` were read before the sensor, ``counters_after`` after it: the truth at the sensor's reading lies between.
+    ``counters`` were read before the sensor, ``counters_after`` after it: the truth at its reading lies between.
     """
 
     inum: int
@@ -145,8 +145,8 @@ class Handshake(Record, frozen=True, kw_only=True):
 class Total(Record, frozen=True, kw_only=True):
     """Handshakes since the sensor was attached, for one namespace, role, outcome, reason and variant.
 
-    ``data``: the SYN carried data, which decides whether TCPFastOpenActive and ActiveFail move. ``request``: it carried a
-    cookie request, which TCPFastOpenCookieReqd counts whatever came of it.
+    ``data``: the SYN carried data, which decides whether TCPFastOpenActive and ActiveFail move. ``request``: it carried
+    a cookie request, which TCPFastOpenCookieReqd counts whatever came of it.
     """
 
     netns: int | None

@@ -5,7 +5,7 @@ from typing import Final
 
 from tfotop.model import agreement
 from tfotop.model.latency import rtt_us
-from tfotop.model.state import Model, NamespaceState, PeerKey, PeerState, Rates
+from tfotop.model.state import Check, Model, NamespaceState, PeerKey, PeerState, Rates
 from tfotop.sample import Handshake, Namespace, Peer, Sample, SensorReading, Total
 
 MOST_PEERS: Final = 65_536
@@ -51,11 +51,8 @@ def fold(model: Model | None, sample: Sample) -> Model:
 
 def key_of(total: Total) -> TotalKey:
     """What tells one row of totals from another."""
-    return (*_netns(total), total.role, total.outcome, total.reason, total.variant, total.data, total.request)  # type: ignore[return-value]
-
-
-def _netns(total: Total) -> tuple[int | None]:
-    return (total.netns_cookie or total.netns,)
+    netns = total.netns_cookie or total.netns
+    return (netns, total.role, total.outcome, total.reason, total.variant, total.data, total.request)
 
 
 def difference(now: Iterable[Total], before: Iterable[Total]) -> tuple[Total, ...]:
@@ -98,11 +95,9 @@ def _namespace(
 ) -> NamespaceState:
     before = _same(reading, model.namespaces if model else ())
     mine = tuple(t for t in totals if _belongs(t, reading))
-    checks: tuple[agreement.Check, ...] = ()
+    checks: tuple[Check, ...] = ()
     if before and model and model.attached and model.btf:
-        checks = agreement.checks(
-            reading, before.reading, agreement.counted(mine), agreement.counted(before.totals)
-        )
+        checks = agreement.checks(reading, before.reading, agreement.counted(mine), agreement.counted(before.totals))
     return NamespaceState(
         reading=reading,
         moved=_moved(reading, before.reading) if before else None,

@@ -23,8 +23,8 @@ class Check(State, frozen=True, kw_only=True):
 class NamespaceState(State, frozen=True, kw_only=True):
     """One network namespace: the newest reading, what moved in the interval, and whether it agrees with the totals.
 
-    ``moved``: counters over the interval, ``None`` where there are not two readings. ``agrees``: ``None`` when it cannot be
-    told (no sensor, no BTF, or the first interval).
+    ``moved``: counters over the interval, ``None`` where there are not two readings. ``agrees``: ``None`` when it
+    cannot be told (no sensor, no BTF, or the first interval).
     """
 
     reading: Namespace

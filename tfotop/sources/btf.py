@@ -67,7 +67,7 @@ class Btf:
     def _header(self, type_id: int) -> tuple[int, int, int]:
         """Name offset, info and size-or-type of a type, modifiers skipped (struct btf_type)."""
         while True:
-            name, info, size = C.cast(self._lib.btf__type_by_id(self._btf, type_id), C.POINTER(C.c_uint32 * 3))[0]
+            _name, info, size = C.cast(self._lib.btf__type_by_id(self._btf, type_id), C.POINTER(C.c_uint32 * 3))[0]
             if info >> 24 & 31 not in MODIFIERS:
                 return type_id, info, size
             type_id = size

@@ -13,7 +13,7 @@ ANY_DIRECTORY: Final = "/sys"  # covered for a moment, in a mount namespace of o
 
 
 def find_root(mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """The first mount of the whole cgroup v2 tree (proc_pid_mountinfo(5)), also beside v1; ``None`` if there is none."""
+    """The first mount of the whole cgroup v2 tree (proc_pid_mountinfo(5)), also beside v1; ``None`` without one."""
     for line in mountinfo.read_text(errors="replace").splitlines():
         fields, _, rest = line.partition(" - ")
         columns = fields.split()
@@ -25,8 +25,8 @@ def find_root(mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
 def open_root() -> int:
     """A descriptor of the root of cgroup v2.
 
-    Where it is not mounted it is mounted in a mount namespace of the calling process alone, so that nothing of it is left
-    when that process ends: call it from a process that ends. Raises OSError.
+    Where it is not mounted it is mounted for a moment, in a mount namespace of the calling process alone: call it from
+    a process that ends. Raises OSError.
     """
     root = find_root()
     return _open(root) if root else _open_privately()

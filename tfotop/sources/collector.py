@@ -1,4 +1,4 @@
-"""One Sample from all sources. Cheap sources are read for each sample, dear ones every few seconds; each may fail alone."""
+"""One Sample from all sources: cheap ones are read each time, dear ones every few seconds; each may fail alone."""
 
 import os
 import resource
@@ -16,7 +16,6 @@ SETTINGS_PERIOD_S: Final = 2.0  # sysctls, keys, listeners
 UNKNOWN_PERIOD_S: Final = 0.2  # listeners again, when a handshake names one that is not known
 SOCKETS_PERIOD_S: Final = 5.0  # tcp_metrics, connections
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-NO_SENSOR: Final = Problem(source="sensor", text="eBPF is off (--no-bpf)", remedy="run without --no-bpf")
 
 
 class Settings:
@@ -33,7 +32,7 @@ class Settings:
 class Collector:
     """Makes Samples. ``sensor`` may come later, or never; ``problem`` then says why."""
 
-    def __init__(self, problem: Problem | None = NO_SENSOR) -> None:
+    def __init__(self, problem: Problem | None) -> None:
         self.sensor: Sensor | None = None
         self.problem = problem
         self.owners = Owners()
@@ -78,9 +77,7 @@ class Collector:
             self._sockets_s = now_s
             self._for_each(found, "sockets", self._read_sockets)
 
-    def _for_each(
-        self, found: tuple[Netns, ...], kind: str, read: Callable[[Settings, list[Problem]], None]
-    ) -> None:
+    def _for_each(self, found: tuple[Netns, ...], kind: str, read: Callable[[Settings, list[Problem]], None]) -> None:
         problems: list[Problem] = []
         for netns in found:
             state = self._settings[netns.inum, netns.cookie]
@@ -102,7 +99,7 @@ class Collector:
         self._lasting["owners"] = problems
 
     def _read_sockets(self, state: Settings, problems: list[Problem]) -> None:
-        from tfotop.sources import tcp_metrics  # noqa: PLC0415  pyroute2 takes longer to import than all the rest
+        from tfotop.sources import tcp_metrics  # pyroute2 takes longer to import than all the rest
 
         name = cookie_fingerprint(self.sensor.secrets) if self.sensor else None
         state.metrics = tcp_metrics.read(problems.append, name)

@@ -160,7 +160,9 @@ def main() -> None:
         names = [*TABLES, *RINGS]
         secrets_sent = [flag.partition("=")[2].removesuffix("ULL") for flag in flags if "SECRET" in flag]
         message = {"names": names, "without_btf": missing, "secrets": [int(s) for s in secrets_sent]}
-        socket.send_fds(channel, [json.dumps(message).encode()], [*(bpf[name].map_fd for name in names), bpf["steps"].map_fd, *links])
+        # The array of steps is emptied when its last descriptor is closed, so the parent keeps that too.
+        maps = [bpf[name].map_fd for name in [*names, "steps"]]
+        socket.send_fds(channel, [json.dumps(message).encode()], [*maps, *links])
     except Refused as refused:
         channel.send(json.dumps({"refused": refused.text, "remedy": refused.remedy}).encode())
 

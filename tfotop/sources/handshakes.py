@@ -1,7 +1,7 @@
 """The eBPF sensor as a source: started in a child, then read from its tables; exact totals, peers, handshakes.
 
-The kernel decides nearly every outcome itself. What only the absence of a packet can tell (no SYN-ACK, no first byte within
-2 s) is settled here, when the table of handshakes in progress is read: an entry that is taken out of it is taken once.
+The kernel decides nearly every outcome itself. What only the absence of a packet can tell (no SYN-ACK, no first byte
+within 2 s) is settled here, when the table of handshakes in progress is read: an entry is taken out of it only once.
 """
 
 import json
@@ -97,7 +97,7 @@ class Sensor:
         self._changed: dict[bytes, None] = {}
         self._rings = {
             "records": Ring(libbpf, by_name["records"], self._records.append),
-            "changes": Ring(libbpf, by_name["changes"], lambda key: self._changed.setdefault(key)),
+            "changes": Ring(libbpf, by_name["changes"], self._changed.setdefault),
         }
         self._epoch, self._changes_dropped = 0, 0
         self._settled: Counter[tuple[int, ...]] = Counter()
@@ -157,7 +157,7 @@ class Sensor:
 
     def _totals(self) -> Counter[tuple[int, ...]]:
         totals = Counter(self._settled)
-        for keys, values in self._maps["totals"].items():
+        for keys, values in self._maps["totals"].batches():
             numbers = values.cast("Q")
             width = len(numbers) // max(1, len(keys) // layout.TOTAL_KEY.size)
             for i, key in enumerate(layout.TOTAL_KEY.iter_unpack(keys)):
@@ -183,7 +183,7 @@ class Sensor:
     def _settle(self, mono_ns: int, everything: bool = False) -> tuple[list[tuple[Flow, RawHandshake]], int, Losses]:
         """Take out what has waited long enough; how many are left; what was lost."""
         before, entries, settled = self._tallies(), 0, []
-        for keys, values in self._maps["handshakes"].items():
+        for keys, values in self._maps["handshakes"].batches():
             entries += len(values) // layout.HANDSHAKE.size
             for i in range(len(values) // layout.HANDSHAKE.size) if everything else _quiet(values, mono_ns):
                 raw = RawHandshake._make(layout.HANDSHAKE.unpack_from(values, i * layout.HANDSHAKE.size))
@@ -227,7 +227,7 @@ class Sensor:
     def _scan_peers(self) -> None:
         """Not every change could be told: look at all peers once."""
         size = layout.PEER_KEY.size
-        for keys, _ in self._maps["peers"].items():
+        for keys, _ in self._maps["peers"].batches():
             for start in range(0, len(keys), size):
                 self._changed.setdefault(bytes(keys[start : start + size]))
 

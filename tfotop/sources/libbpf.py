@@ -18,7 +18,7 @@ class Libbpf:
 
     def __init__(self) -> None:
         self.lib = self._load()
-        lib, pointer, size, fd = self.lib, C.c_void_p, C.c_size_t, C.c_int
+        lib, pointer, fd = self.lib, C.c_void_p, C.c_int
         for name, result, arguments in (
             ("btf__load_vmlinux_btf", pointer, []),
             ("btf__find_by_name_kind", C.c_int, [pointer, C.c_char_p, C.c_uint32]),
@@ -40,7 +40,6 @@ class Libbpf:
         ):
             function = getattr(lib, name)
             function.restype, function.argtypes = result, arguments
-        _ = size
 
     @staticmethod
     def _load() -> C.CDLL:
@@ -84,7 +83,7 @@ class Map:
         taken = self._lib.bpf_map_lookup_and_delete_elem(self._fd, key, self._value) == 0
         return self._value.raw if taken else None
 
-    def items(self) -> list[tuple[memoryview, memoryview]]:
+    def batches(self) -> list[tuple[memoryview, memoryview]]:
         """All entries, in batches of (keys, values) laid out one after another, valid until the next call."""
         if self._batch is None:
             self._batch = (
@@ -92,7 +91,8 @@ class Map:
                 C.create_string_buffer(BATCH * self._value_size),
             )
         keys, values = self._batch
-        place, result, last = C.create_string_buffer(max(64, self._key_size)), [], False
+        place, last = C.create_string_buffer(max(64, self._key_size)), False
+        result: list[tuple[memoryview, memoryview]] = []
         count = C.c_uint32()
         while not last:
             count.value = BATCH

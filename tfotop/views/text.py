@@ -6,22 +6,12 @@ from typing import Final
 
 from tfotop.model import latency
 from tfotop.model.state import Model, NamespaceState, PeerState
-from tfotop.sample import Handshake, Losses, Problem
-from tfotop.views.names import printable, reason_text
+from tfotop.sample import Handshake, Losses
+from tfotop.views.format import count, milliseconds, printable, problem, reason_text, switch
 from tfotop.words import CLIENT_BIT, SERVER_BIT
 
 TIERS: Final = {0: "no privileges", 1: "root, no eBPF", 2: "eBPF exact"}
 SHOWN_PEERS: Final = 20
-
-
-def milliseconds(us: float | None) -> str:
-    """Microseconds as milliseconds with two digits; ``-`` when not known."""
-    return "-" if us is None else f"{us / 1000:.2f}"
-
-
-def count(number: float | None) -> str:
-    """A number, or ``-`` when it is not known."""
-    return "-" if number is None else f"{number:.0f}"
 
 
 def event(h: Handshake) -> str:
@@ -68,16 +58,6 @@ def losses(lost: Losses) -> str | None:
     return "; ".join(parts) or None
 
 
-def problem(p: Problem) -> str:
-    """One line: what is missing, and how to get it."""
-    return f"{p.source}: {printable(p.text)}" + (f" ({printable(p.remedy)})" if p.remedy else "")
-
-
-def switch(tcp_fastopen: int | None, bit: int) -> str:
-    """ON, OFF or ``-`` for one bit of net.ipv4.tcp_fastopen."""
-    return "-" if tcp_fastopen is None else "ON" if tcp_fastopen & bit else "OFF"
-
-
 def agreement(agrees: bool | None) -> str:
     """Whether eBPF totals and the kernel's counters agree."""
     return {True: "agrees with the kernel", False: "DIFFERS from the kernel", None: "-"}[agrees]
@@ -117,12 +97,12 @@ def _namespace(state: NamespaceState, attached: bool) -> Iterator[str]:
         f"netns {reading.inum} {name}: server {switch(mode, SERVER_BIT)}  client {switch(mode, CLIENT_BIT)}"
         f"  tcp_fastopen {value}  key {key}"
     )
-    for name, value in sorted((reading.counters or {}).items()):
+    for name, number in sorted((reading.counters or {}).items()):
         if name.startswith("TCPFastOpen"):
             moved = (state.moved or {}).get(name)
             check = next((c for c in state.checks if c.counter == name), None)
             seen = f"  tfotop {check.tfotop:+d} {'=' if check.agrees else 'DIFFERS'}" if check else ""
-            yield f"  {name:32}{value:>14}" + (f" {moved:+d}" if moved is not None else "") + seen
+            yield f"  {name:32}{number:>14}" + (f" {moved:+d}" if moved is not None else "") + seen
     for total in state.totals if attached else ():
         reason = reason_text(total.reason)
         what = total.outcome.replace("_", " ") + (f": {reason}" if reason else "")

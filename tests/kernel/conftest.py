@@ -1,0 +1,77 @@
+"""What every kernel test needs: the means to run at all, a bed, and proof that nothing is left behind."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+import pytest
+
+from .bed import PREFIX, Bed
+
+HERE = Path(__file__).parent
+PROGRAMS = ("ip", "nft", "ss", "nsenter")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.kernel)
+
+
+def why_not() -> str | None:
+    """The reason that kernel tests cannot run here; None if they can."""
+    if os.geteuid() != 0:
+        return "kernel tests need root"
+    if missing := [program for program in PROGRAMS if not shutil.which(program)]:
+        return f"kernel tests need {', '.join(missing)}"
+    return None
+
+
+def cannot(reason: str) -> NoReturn:
+    """Give up on a test that cannot run: a failure under CI=true, skipped on a developer's machine."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def able() -> None:
+    if reason := why_not():
+        cannot(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left(able: None) -> Iterator[None]:
+    """No namespace, mount, process or directory of this run outlives it."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if PREFIX in line]
+    files = [path for folder in ("/run/netns", "/tmp") for path in Path(folder).glob(f"{PREFIX}*")]
+    processes = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    assert (mounts, files, processes) == ([], [], [])
+
+
+@pytest.fixture
+def bed() -> Iterator[Bed]:
+    """A client and a server on a veth link; both may use Fast Open (a new namespace starts with mode 1)."""
+    with Bed() as made:
+        made.server.sysctl("net.ipv4.tcp_fastopen", 3)
+        yield made
+
+
+@pytest.fixture
+def tshark() -> None:
+    """For tests that dissect a capture."""
+    if not shutil.which("tshark"):
+        cannot("this test needs tshark")
+
+
+@pytest.fixture
+def slow_bed() -> Iterator[Bed]:
+    """The same over a link of 11 ms each way, in user space."""
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        cannot("a slow link needs /dev/net/tun")
+    with Bed(delay_ms=11) as made:
+        made.server.sysctl("net.ipv4.tcp_fastopen", 3)
+        yield made

@@ -1,0 +1,1 @@
+"""Findings: what is wrong, from a Model alone."""

@@ -1,0 +1,99 @@
+"""The live screen. It is given models and shows the newest; it reads no source and knows no clock."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.reactive import reactive
+from textual.widgets import Static
+
+from tfotop.model.selection import Selection
+from tfotop.model.state import Model
+from tfotop.views.tui import panels
+from tfotop.views.tui.messages import ModelReady
+from tfotop.views.tui.widgets.peers import PeersTable
+
+KEYS = "q quit  space pause  arrows or j k move"
+
+
+class TfotopApp(App[None]):
+    """Header, what is wrong, rates, peers, counters, cost."""
+
+    CSS_PATH = "tfotop.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS = [
+        Binding("q,ctrl+c", "quit", "quit", priority=True),
+        Binding("space", "pause", "pause"),
+    ]
+
+    newest: reactive[Model | None] = reactive(None, init=False)
+    paused: reactive[bool] = reactive(False, init=False)
+
+    def __init__(self, host: str, kernel: str, interval_s: float, selection: Selection | None = None) -> None:
+        super().__init__()
+        self._host, self._kernel, self._interval_s = host, kernel, interval_s
+        self._selection = selection or Selection()
+
+    def compose(self) -> ComposeResult:
+        """The whole screen."""
+        yield Static(panels.header(None, self._host, self._kernel, 0, False), id="header", markup=False)
+        yield Static("", id="trouble", markup=False)
+        yield Static("", id="headline", markup=False)
+        yield PeersTable()
+        yield Static("", id="counters", markup=False)
+        yield Static(KEYS, id="footer", markup=False)
+
+    def on_mount(self) -> None:
+        """End like a program of the terminal: the signals restore it too."""
+        self.query_one(PeersTable).focus()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit)
+
+    def on_model_ready(self, message: ModelReady) -> None:
+        """Take it; while paused it is only kept by the feed."""
+        if not self.paused:
+            self.newest = self._selection.apply(message.model)
+
+    def watch_newest(self, model: Model | None) -> None:
+        """Show it, in one repaint."""
+        self._show(model)
+
+    def watch_paused(self) -> None:
+        """Only the header says so; what is on the screen stays."""
+        self._show_header(self.newest)
+
+    def action_pause(self) -> None:
+        """Freeze the view; collecting goes on."""
+        self.paused = not self.paused
+
+    def _show_header(self, model: Model | None) -> None:
+        text = panels.header(model, self._host, self._kernel, self._interval_s, self.paused)
+        self.query_one("#header", Static).update(text)
+
+    def _show(self, model: Model | None) -> None:
+        with self.batch_update():
+            self._show_header(model)
+            trouble = self.query_one("#trouble", Static)
+            trouble.update(panels.trouble(model))
+            trouble.display = bool(panels.trouble(model))
+            self.query_one("#headline", Static).update(panels.headline(model))
+            self.query_one("#counters", Static).update(panels.counters(model))
+            self.query_one("#footer", Static).update("  ".join(filter(None, [KEYS, panels.cost(model)])))
+            if model is not None:
+                self.query_one(PeersTable).show(model)
+
+
+Feeder = Callable[[Callable[[Model], object]], Callable[[], None]]
+
+
+def run(app: TfotopApp, feed: Feeder) -> int:
+    """Run the screen on what ``feed`` delivers; ``feed`` takes where to deliver and returns how to stop."""
+    stop = feed(lambda model: app.post_message(ModelReady(model)))
+    try:
+        app.run()
+    finally:
+        stop()
+    return app.return_code or 0

@@ -1,0 +1,17 @@
+"""What reaches the screen from outside."""
+
+from textual.message import Message
+
+from tfotop.model.state import Model
+
+
+class ModelReady(Message):
+    """A new model; a newer one takes its place if it was not seen yet."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest model matters."""
+        return isinstance(message, ModelReady)
