@@ -23,25 +23,57 @@
 #define SOCK_STREAM 1
 
 /* The verifier walks each of these alone: together they have too many paths. User space fills the array. */
-enum step { CLIENT_SYNACK, SERVER_SYN, SERVER_ACK, FIRST_BYTE, STEPS };
-BPF_PROG_ARRAY(steps, STEPS);
+enum ingress_step { CLIENT_SYNACK, SERVER_SYN, SERVER_ACK, FIRST_BYTE, INGRESS_STEPS };
+BPF_PROG_ARRAY(ingress_steps, INGRESS_STEPS);
+
+enum egress_step { OUTGOING, EGRESS_STEPS };
+BPF_PROG_ARRAY(egress_steps, EGRESS_STEPS);
+
+/*
+ * What every packet of the host pays for: the flags and the length of its payload, and for the few that matter where their
+ * TCP header is, left in the control block of the skb for the step that reads it.
+ */
+static __always_inline int glance(struct __sk_buff *skb, u8 *flags, u32 *payload)
+{
+	u8 v4, head[2];
+	u32 at = find_tcp(skb, &v4);
+
+	if (!at || bpf_skb_load_bytes(skb, at + 12, head, 2))
+		return 0;
+	*flags = head[1];
+	*payload = skb->len - at - (head[0] >> 4) * 4;
+	skb->cb[0] = at;
+	skb->cb[1] = v4;
+	return 1;
+}
 
 int ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct segment s = {};
+	u32 payload;
+	u8 flags;
 
-	if (!sk || !read_segment(skb, &s))
+	if (!sk || !glance(skb, &flags, &payload))
 		return GO_ON;
 	if (sk->state == SYN_SENT)
-		steps.call(skb, CLIENT_SYNACK);
-	else if (s.flags & SYN)
-		steps.call(skb, SERVER_SYN);
+		ingress_steps.call(skb, CLIENT_SYNACK);
+	else if (flags & SYN)
+		ingress_steps.call(skb, SERVER_SYN);
 	else if (sk->state == LISTEN || sk->state == SYN_RECV)
-		steps.call(skb, SERVER_ACK);
-	else if ((s.payload || s.flags & (FIN | RST)) && marks.sk_storage_get(sk, 0, 0))
-		steps.call(skb, FIRST_BYTE);
+		ingress_steps.call(skb, SERVER_ACK);
+	else if ((payload || flags & (FIN | RST)) && marks.sk_storage_get(sk, 0, 0))
+		ingress_steps.call(skb, FIRST_BYTE);
 	return GO_ON;				/* an established connection comes here at once */
+}
+
+int egress(struct __sk_buff *skb)
+{
+	u32 payload;
+	u8 flags;
+
+	if (skb->sk && glance(skb, &flags, &payload) && flags & SYN)
+		egress_steps.call(skb, OUTGOING);
+	return GO_ON;
 }
 
 /* What each step begins with. `netns` and `now` are set with `sk`, or not at all. */
@@ -105,7 +137,7 @@ int first_byte_step(struct __sk_buff *skb)
 	return GO_ON;
 }
 
-int egress(struct __sk_buff *skb)
+int outgoing_step(struct __sk_buff *skb)
 {
 	BEGIN(0, s.flags & ACK ? SERVER : CLIENT, s.flags & SYN);
 	if (s.flags & ACK)

@@ -22,7 +22,7 @@ struct tcp_header {
 };
 
 struct segment {
-	u32 tcp_at;		/* of the TCP header, from the network header */
+	u32 tcp_at;
 	u32 options_len;
 	u32 payload;
 	u32 seq, ack;
@@ -64,47 +64,37 @@ static __always_inline u32 skip_extensions(struct __sk_buff *skb, u8 next)
 	return next == TCP ? at : 0;
 }
 
-static __always_inline int read_header(struct __sk_buff *skb, struct tcp_header *tcp, struct segment *s)
-{
-	s->flags = tcp->flags;
-	s->seq = bpf_ntohl(tcp->seq);
-	s->ack = bpf_ntohl(tcp->ack);
-	s->source = bpf_ntohs(tcp->source);
-	s->dest = bpf_ntohs(tcp->dest);
-	s->options_len = (tcp->offset >> 4) * 4 - TCP_HEADER;
-	s->payload = skb->len - s->tcp_at - TCP_HEADER - s->options_len;
-	return s->options_len <= MAX_OPTIONS && s->payload <= skb->len;
-}
-
-static __always_inline int read_segment_slowly(struct __sk_buff *skb, struct segment *s)
-{
-	struct tcp_header copy;
-
-	return bpf_skb_load_bytes(skb, s->tcp_at, &copy, TCP_HEADER) ? 0 : read_header(skb, &copy, s);
-}
-
-/* 1 and the segment, or 0: not TCP, or cut short. Established packets pay for this and little else. */
-static __always_inline int read_segment(struct __sk_buff *skb, struct segment *s)
+/* Where the TCP header starts, from the network header; 0: not TCP, or cut short. The version goes to `v4`. */
+static __always_inline u32 find_tcp(struct __sk_buff *skb, u8 *v4)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	struct tcp_header *tcp;
 	u8 *ip = data;
 
 	if (data + 40 > end)
 		return 0;
-	s->v4 = ip[0] >> 4 == 4;
-	if (s->v4) {
-		if (ip[9] != TCP || ip[7] || ip[6] & 0x1f)
-			return 0;
-		s->tcp_at = (ip[0] & 15) * 4;
-	} else if (ip[6] == TCP) {
-		s->tcp_at = 40;
-	} else {
-		s->tcp_at = skip_extensions(skb, ip[6]);
-		return s->tcp_at ? read_segment_slowly(skb, s) : 0;
-	}
-	tcp = data + s->tcp_at;
-	return (void *)(tcp + 1) > end ? read_segment_slowly(skb, s) : read_header(skb, tcp, s);
+	*v4 = ip[0] >> 4 == 4;
+	if (*v4)
+		return ip[9] != TCP || ip[7] || ip[6] & 0x1f ? 0 : (ip[0] & 15) * 4;
+	return ip[6] == TCP ? 40 : skip_extensions(skb, ip[6]);
+}
+
+/* 1 and the segment, or 0: cut short. */
+static __always_inline int read_segment(struct __sk_buff *skb, struct segment *s)
+{
+	struct tcp_header tcp;
+
+	s->tcp_at = skb->cb[0];			/* from remember_place */
+	s->v4 = skb->cb[1];
+	if (bpf_skb_load_bytes(skb, s->tcp_at, &tcp, TCP_HEADER))
+		return 0;
+	s->flags = tcp.flags;
+	s->seq = bpf_ntohl(tcp.seq);
+	s->ack = bpf_ntohl(tcp.ack);
+	s->source = bpf_ntohs(tcp.source);
+	s->dest = bpf_ntohs(tcp.dest);
+	s->options_len = (tcp.offset >> 4) * 4 - TCP_HEADER;
+	s->payload = skb->len - s->tcp_at - TCP_HEADER - s->options_len;
+	return s->options_len <= MAX_OPTIONS && s->payload <= skb->len;
 }
 
 /* Keyed, so that a fingerprint says nothing of the cookie to who does not hold the key of this run. */

@@ -35,8 +35,12 @@ PROGRAMS: Final = {
 }
 
 
-# slot of the program array `steps` -> program that `ingress` goes on with
-STEPS: Final = ("client_synack_step", "server_syn_step", "server_ack_step", "first_byte_step")
+# program -> the programs that it goes on with, by slot of its program array (the enums of bpf/handshake.bpf.c)
+STEPS: Final = {
+    "ingress": ("client_synack_step", "server_syn_step", "server_ack_step", "first_byte_step"),
+    "egress": ("outgoing_step",),
+}
+STEP_ARRAYS: Final = tuple(f"{name}_steps" for name in STEPS)
 
 
 class Refused(Exception):
@@ -133,8 +137,9 @@ def attach(bcc: Any, bpf: Any, libbpf: Libbpf) -> list[int]:
         root = open_root()
     except OSError as error:
         raise Refused(f"no cgroup v2 to attach to: {error}", "mount -t cgroup2 none /sys/fs/cgroup") from error
-    for slot, name in enumerate(STEPS):
-        bpf["steps"][slot] = C.c_int(load(bcc, bpf, name, *PROGRAMS["ingress"]))
+    for caller, names in STEPS.items():
+        for slot, name in enumerate(names):
+            bpf[f"{caller}_steps"][slot] = C.c_int(load(bcc, bpf, name, *PROGRAMS[caller]))
     links = []
     for name, (program_type, attach_type) in PROGRAMS.items():
         link = libbpf.lib.bpf_link_create(load(bcc, bpf, name, program_type, attach_type), root, attach_type, None)
@@ -160,8 +165,8 @@ def main() -> None:
         names = [*TABLES, *RINGS]
         secrets_sent = [flag.partition("=")[2].removesuffix("ULL") for flag in flags if "SECRET" in flag]
         message = {"names": names, "without_btf": missing, "secrets": [int(s) for s in secrets_sent]}
-        # The array of steps is emptied when its last descriptor is closed, so the parent keeps that too.
-        maps = [bpf[name].map_fd for name in [*names, "steps"]]
+        # A program array is emptied when its last descriptor is closed, so the parent keeps those too.
+        maps = [bpf[name].map_fd for name in [*names, *STEP_ARRAYS]]
         socket.send_fds(channel, [json.dumps(message).encode()], [*maps, *links])
     except Refused as refused:
         channel.send(json.dumps({"refused": refused.text, "remedy": refused.remedy}).encode())
