@@ -9,7 +9,10 @@ from typing import NoReturn
 import psutil
 import pytest
 
+from tfotop.sources.handshakes import Sensor, SensorFailed, Starting
+
 from .bed import PREFIX, Bed
+from .watching import Events, Sight
 
 HERE = Path(__file__).parent
 PROGRAMS = ("ip", "nft", "ss", "nsenter")
@@ -75,3 +78,31 @@ def slow_bed() -> Iterator[Bed]:
     with Bed(delay_ms=11) as made:
         made.server.sysctl("net.ipv4.tcp_fastopen", 3)
         yield made
+
+
+@pytest.fixture(scope="session")
+def sensor(able: None) -> Iterator[Sensor]:
+    """A sensor in this process, beside the one of `tfotop events`: both must count right."""
+    try:
+        made = Starting(1).finish()
+    except SensorFailed as failed:
+        cannot(f"the sensor does not run: {failed.problem}")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def events(able: None) -> Iterator[Events]:
+    """A running `tfotop events --json`; the command line and all behind it."""
+    running = Events()
+    if "watching" not in running.greeting:
+        running.close()
+        cannot(f"tfotop events does not run: {running.greeting}")
+    yield running
+    assert running.close() == ""
+
+
+@pytest.fixture
+def sight(bed: Bed, events: Events, sensor: Sensor) -> Sight:
+    """What tfotop sees of the bed."""
+    return Sight(bed, events, sensor)

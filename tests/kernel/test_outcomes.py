@@ -1,0 +1,346 @@
+"""Each row of outcomes and reasons, made on purpose: the `events --json` objects of both roles, totals against counters."""
+
+import socket
+
+import pytest
+
+from .bed import (
+    REQUEST,
+    Bed,
+    Server,
+    as_process,
+    begin,
+    exchange,
+    forget_cookies,
+    port_of,
+    rotate_key,
+    send_first,
+    settings,
+)
+from .bed.conditions import full_accept_queue, full_fast_open_queue, listen_with_400, syn_cookies
+from .bed.filters import filtering
+from .bed.traffic import Mode
+from .watching import Sight, shows
+
+pytestmark = pytest.mark.sensor
+
+BOTH = pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
+
+
+def address(bed: Bed, six: bool) -> str:
+    return bed.server.v6 if six else bed.server.v4
+
+
+def primed(bed: Bed, sight: Sight, six: bool = False) -> Server:
+    """A server whose cookie the client has; the events of that are taken."""
+    server = Server.start(bed.server, 16, family=socket.AF_INET6)
+    assert exchange(bed.client, address(bed, six), server.port).answer
+    sight.skip()
+    return server
+
+
+@BOTH
+@pytest.mark.parametrize("mode", ["sendto", "connect_option"])
+@pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "non-blocking"])
+def test_first_contact_and_hit(bed: Bed, sight: Sight, six: bool, mode: Mode, blocking: bool) -> None:
+    server = Server.start(bed.server, 16, family=socket.AF_INET6)
+    exchange(bed.client, address(bed, six), server.port, mode=mode, blocking=blocking)
+    client, seen = sight.pair()
+    granted = {"outcome": "cookie_granted", "option": "standard", "cookie_len": 0, "new_cookie_len": 8}
+    shows(client, role="client", reason="no_cookie_cached", variant=None, syn_data_bytes=0, **granted)
+    shows(seen, role="server", reason=None, variant=None, max_qlen=16, qlen=0, tcp_fastopen=3, **granted)
+    assert client["new_cookie_id"] == seen["new_cookie_id"]
+    local = exchange(bed.client, address(bed, six), server.port, mode=mode, blocking=blocking).local
+    client, seen = sight.pair()
+    hit = {"outcome": "accepted", "reason": None, "variant": None, "cookie_len": 8, "new_cookie_len": None}
+    data = {"syn_data_bytes": len(REQUEST), "syn_data_acked_bytes": len(REQUEST), "syn_retransmits": 0}
+    shows(client, role="client", local=endpoint(*local), peer=endpoint(address(bed, six), server.port), **hit, **data)
+    shows(seen, role="server", peer=endpoint(*local), local=endpoint(address(bed, six), server.port), **hit, **data)
+    assert 0 < client["handshake_rtt_us"] < client["first_byte_us"] < 5_000_000
+    assert seen["first_byte_us"] == 0 < seen["handshake_rtt_us"]
+    sight.agrees()
+
+
+def endpoint(host: str, port: int) -> str:
+    host = host.removeprefix("::ffff:")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@BOTH
+def test_plain(bed: Bed, sight: Sight, six: bool) -> None:
+    server = primed(bed, sight, six)
+    exchange(bed.client, address(bed, six), server.port, mode="plain")
+    for event in sight.pair():
+        shows(event, outcome="plain", reason=None, option=None, cookie_len=None, new_cookie_len=None, syn_data_bytes=0)
+        assert 0 < event["handshake_rtt_us"] <= event["first_byte_us"]
+    sight.agrees()
+
+
+def test_zero_payload(bed: Bed, sight: Sight) -> None:
+    """The server makes a child; there is no data that the SYN-ACK could acknowledge to the client."""
+    server = primed(bed, sight)
+    exchange(bed.client, bed.server.v4, server.port, request=b"")
+    for event in sight.pair():
+        shows(event, outcome="accepted", cookie_len=8, syn_data_bytes=0, syn_data_acked_bytes=0, first_byte_us=None)
+    sight.agrees()
+
+
+def test_backup_key(bed: Bed, sight: Sight) -> None:
+    server = primed(bed, sight)
+    rotate_key(bed.server, keep_old=True)
+    exchange(bed.client, bed.server.v4, server.port)
+    for event in sight.pair():
+        shows(event, outcome="accepted", variant="backup_key", cookie_len=8, new_cookie_len=8)
+        assert event["cookie_id"] != event["new_cookie_id"]
+    sight.agrees()
+
+
+def test_rotated_key(bed: Bed, sight: Sight) -> None:
+    server = primed(bed, sight)
+    rotate_key(bed.server, keep_old=False)
+    exchange(bed.client, bed.server.v4, server.port)
+    client, seen = sight.pair()
+    rejected = {"outcome": "rejected", "cookie_len": 8, "new_cookie_len": 8, "syn_data_acked_bytes": 0}
+    shows(client, reason="data_not_acked", syn_data_bytes=len(REQUEST), **rejected)
+    shows(seen, reason="bad_cookie", syn_data_bytes=len(REQUEST), **rejected)
+    assert seen["first_byte_us"] >= seen["handshake_rtt_us"] > 0
+    sight.agrees()
+
+
+def test_server_bit_off(bed: Bed, sight: Sight) -> None:
+    server = primed(bed, sight)
+    settings.mode(bed.server, settings.CLIENT)
+    exchange(bed.client, bed.server.v4, server.port)
+    client, seen = sight.pair()
+    shows(client, outcome="rejected", reason="data_not_acked", new_cookie_len=None)
+    shows(seen, outcome="rejected", reason="server_bit_off", tcp_fastopen=1)
+    forget_cookies(bed.client)
+    exchange(bed.client, bed.server.v4, server.port)
+    client, seen = sight.pair()
+    shows(client, outcome="cookie_refused", reason="none_granted", cookie_len=0)
+    shows(seen, outcome="cookie_refused", reason="server_bit_off", cookie_len=0)
+    sight.agrees()
+
+
+@pytest.mark.parametrize("qlen", [0, None])
+def test_no_queue(bed: Bed, sight: Sight, qlen: int | None) -> None:
+    primed(bed, sight)
+    server = Server.start(bed.server, qlen)
+    exchange(bed.client, bed.server.v4, server.port)
+    forget_cookies(bed.client)
+    exchange(bed.client, bed.server.v4, server.port)
+    with_cookie, asking = sight.next(bed.server, 2)
+    shows(with_cookie, outcome="rejected", reason="no_queue", max_qlen=0, tcp_fastopen=3)
+    shows(asking, outcome="cookie_refused", reason="no_queue", max_qlen=0, tcp_fastopen=3)
+    sight.agrees()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_bit_400(bed: Bed, sight: Sight, before: bool) -> None:
+    server = bed.server.closing(Server(listen_with_400(bed.server, before)))
+    exchange(bed.client, bed.server.v4, server.port)
+    (seen,) = sight.next(bed.server)
+    wanted = {"outcome": "cookie_granted", "reason": None} if before else {"reason": "no_queue", "max_qlen": 0}
+    shows(seen, tcp_fastopen=0x403, **wanted)
+    sight.agrees()
+
+
+def test_queue_full(bed: Bed, sight: Sight) -> None:
+    primed(bed, sight)
+    with full_fast_open_queue(bed.client, bed.server, bed.server.v4) as listener:
+        server = bed.server.closing(Server(listener))
+        exchange(bed.client, bed.server.v4, server.port)
+        full = next(e for e in sight.next(bed.server, 1) if e["outcome"] == "rejected")
+    shows(full, reason="queue_full", qlen=1, max_qlen=1, new_cookie_len=None)
+    sight.agrees()
+
+
+def test_accept_queue_full(bed: Bed, sight: Sight) -> None:
+    """No SYN-ACK ever: the handshake with its repeated SYNs is one, unanswered."""
+    primed(bed, sight)
+    listener = full_accept_queue(bed.client, bed.server)
+    assert exchange(bed.client, bed.server.v4, port_of(listener), timeout_s=1.5).error == "ETIMEDOUT"
+    client = next(e for e in sight.next(bed.client, 2) if e["outcome"] != "plain")
+    shows(client, outcome="unanswered", reason=None, syn_retransmits=1, syn_data_bytes=len(REQUEST))
+    seen = next(e for e in sight.next(bed.server, 2) if e["outcome"] != "plain")
+    shows(seen, outcome="unanswered", reason="accept_queue_full", syn_retransmits=1, syn_data_bytes=len(REQUEST))
+    sight.agrees()
+
+
+def test_syn_cookies(bed: Bed, sight: Sight) -> None:
+    server = primed(bed, sight)
+    syn_cookies(bed.server)
+    exchange(bed.client, bed.server.v4, server.port)
+    client, seen = sight.pair()
+    shows(client, outcome="rejected", reason="data_not_acked")
+    shows(seen, outcome="rejected", reason="syn_cookies", cookie_len=8, handshake_rtt_us=None)
+    forget_cookies(bed.client)
+    exchange(bed.client, bed.server.v4, server.port)
+    client, seen = sight.pair()
+    shows(client, outcome="cookie_refused", reason="none_granted")
+    shows(seen, outcome="cookie_refused", reason="syn_cookies", cookie_len=0)
+    exchange(bed.client, bed.server.v4, server.port, mode="plain")
+    shows(sight.pair()[1], outcome="plain", reason=None)
+    sight.agrees()
+
+
+@pytest.mark.parametrize(
+    ("client_bits", "server_bits", "outcome", "variant"),
+    [(0x5, 0x203, "accepted", "no_cookie"), (0x5, 0x003, "rejected", None), (0x1, 0x203, "accepted", "no_cookie")],
+)
+def test_modes_without_cookies(
+    bed: Bed, sight: Sight, client_bits: int, server_bits: int, outcome: str, variant: str | None
+) -> None:
+    settings.mode(bed.client, client_bits)
+    settings.mode(bed.server, server_bits)
+    exchange(bed.client, bed.server.v4, Server.start(bed.server).port)
+    client, seen = sight.pair()
+    shows(seen, outcome=outcome, variant=variant, reason="no_data_no_cookie" if outcome == "rejected" else None)
+    if client_bits & 4:
+        shows(client, outcome=outcome, variant=variant, cookie_len=None, syn_data_bytes=len(REQUEST))
+    else:
+        shows(client, outcome="cookie_refused", reason="none_granted")
+    sight.agrees()
+
+
+def test_no_cookie_sockets(bed: Bed, sight: Sight) -> None:
+    server = Server.start(bed.server, 16, no_cookie=True)
+    exchange(bed.client, bed.server.v4, server.port, no_cookie=True)
+    for event in sight.pair():
+        shows(event, outcome="accepted", variant="no_cookie", option=None, cookie_len=None)
+    sight.agrees()
+
+
+@pytest.mark.parametrize("rule", ["drop_syn_option", "drop_syn_data"])
+def test_syn_dropped_on_the_way(bed: Bed, sight: Sight, rule: str) -> None:
+    """The server sees a plain SYN only; the client's handshake is one, sent twice."""
+    server = primed(bed, sight)
+    with filtering(bed.server, rule):
+        exchange(bed.client, bed.server.v4, server.port)
+    client, seen = sight.pair()
+    shows(client, outcome="lost", reason="syn_dropped", syn_retransmits=1, cookie_len=8, syn_data_acked_bytes=0)
+    assert client["handshake_rtt_us"] is None or client["handshake_rtt_us"] < 900_000
+    assert client["first_byte_us"] > 900_000
+    shows(seen, outcome="plain", syn_retransmits=0)
+    sight.agrees()
+
+
+def test_option_stripped(bed: Bed, sight: Sight) -> None:
+    server = primed(bed, sight)
+    with filtering(bed.server, "strip_syn_option"):
+        exchange(bed.client, bed.server.v4, server.port)
+    client, seen = sight.pair()
+    shows(client, outcome="rejected", reason="data_not_acked", cookie_len=8)
+    shows(seen, outcome="rejected", reason="no_data_no_cookie", cookie_len=None, option=None)
+    sight.agrees()
+
+
+@pytest.mark.parametrize("close_after_s", [0.05, 1.2])
+def test_unanswered(bed: Bed, sight: Sight, close_after_s: float) -> None:
+    server = primed(bed, sight)
+    with filtering(bed.server, "drop_tcp"):
+        assert exchange(bed.client, bed.server.v4, server.port, timeout_s=close_after_s).error == "ETIMEDOUT"
+    (client,) = sight.next(bed.client)
+    shows(client, outcome="unanswered", reason=None, syn_retransmits=int(close_after_s), syn_data_acked_bytes=None)
+    shows(client, handshake_rtt_us=None, first_byte_us=None, cookie_len=8)
+    sight.agrees()
+
+
+def test_third_timeout_moves_active_fail(bed: Bed, sight: Sight) -> None:
+    """tcp_fastopen_active_detect_blackhole; the handshake itself stays one that is unanswered."""
+    server = primed(bed, sight)
+    with filtering(bed.server, "drop_tcp"):
+        assert exchange(bed.client, bed.server.v4, server.port, timeout_s=3.5).error == "ETIMEDOUT"
+    shows(sight.next(bed.client)[0], outcome="unanswered", reason=None, syn_retransmits=3)
+    sight.agrees(timeouts=1)
+
+
+@BOTH
+def test_icmp_unreachable(bed: Bed, sight: Sight, six: bool) -> None:
+    with filtering(bed.server, "unreachable"):
+        exchange(bed.client, address(bed, six), 443, mode="plain")
+    shows(sight.next(bed.client)[0], outcome="unanswered", reason="icmp_unreachable")
+    sight.agrees()
+
+
+@BOTH
+def test_reset(bed: Bed, sight: Sight, six: bool) -> None:
+    server = primed(bed, sight, six)
+    with filtering(bed.server, "reset_syn"):
+        assert exchange(bed.client, address(bed, six), server.port).error == "ECONNREFUSED"
+    assert exchange(bed.client, address(bed, six), 9, mode="plain").error == "ECONNREFUSED"
+    with_data, closed = sight.next(bed.client, 2)
+    shows(with_data, outcome="reset", reason="reset", syn_data_bytes=len(REQUEST), first_byte_us=None)
+    shows(closed, outcome="reset", reason="reset", cookie_len=None)
+    sight.agrees()
+
+
+def test_client_bit_off(bed: Bed, sight: Sight) -> None:
+    """The call itself fails; what the application does instead is a plain handshake, and the reason is known."""
+    server = Server.start(bed.server)
+    settings.mode(bed.client, settings.SERVER)
+    exchange(bed.client, bed.server.v4, server.port, mode="plain")
+    shows(sight.next(bed.client)[0], outcome="plain", reason="client_bit_off", tcp_fastopen=2)
+    sight.agrees()
+
+
+def test_blackhole(bed: Bed, sight: Sight) -> None:
+    server = primed(bed, sight)
+    bed.client.sysctl("net.ipv4.tcp_fastopen_blackhole_timeout_sec", 60)
+    with filtering(bed.server, "drop_tcp"):
+        exchange(bed.client, bed.server.v4, server.port, timeout_s=3.5)
+    exchange(bed.client, bed.server.v4, server.port)
+    exchange(bed.client, bed.server.v4, server.port, mode="plain")
+    disabling, asked, plain = sight.next(bed.client, 3)
+    shows(disabling, outcome="unanswered")
+    shows(asked, outcome="plain", reason="blackhole", cookie_len=None, syn_data_bytes=0)
+    shows(plain, outcome="plain", reason=None)
+    sight.agrees(timeouts=1)
+
+
+def test_caller_and_listener_are_named(bed: Bed, sight: Sight) -> None:
+    server = Server.start(bed.server)
+    pid = as_process(bed.client, "tfo-client", bed.server.v4, server.port)
+    client, seen = sight.pair()
+    shows(client, pid=pid, comm="tfo-client")
+    assert seen["pid"] is not None
+    assert "python" in seen["comm"] or "pytest" in seen["comm"]
+
+
+def test_v4_mapped_listener_shows_v4(bed: Bed, sight: Sight) -> None:
+    server = Server.start(bed.server, family=socket.AF_INET6)
+    exchange(bed.client, bed.server.v4, server.port)
+    client, seen = sight.pair()
+    assert seen["local"] == client["peer"] == f"{bed.server.v4}:{server.port}"
+
+
+def test_syn_sent_again_to_a_listener_that_answers_late(bed: Bed, sight: Sight) -> None:
+    """The SYN-ACK is dropped once: one handshake at both ends, the RTT is of the segment that was answered."""
+    server = Server.start(bed.server)
+    with begin(bed.client, bed.server.v4) as sock:
+        with filtering(bed.client, "drop_syn_ack") as dropped:
+            sock.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                send_first_plain(sock, bed, server)
+            from .bed import until
+
+            until(lambda: dropped.hits() >= 1)
+        sock.settimeout(5)
+        from .bed.traffic import finished
+
+        finished(sock, 5)
+        sock.sendall(REQUEST)
+        assert sock.recv(64)
+    client, seen = sight.pair()
+    shows(client, outcome="plain")
+    shows(seen, outcome="plain")
+    for event in (client, seen):
+        assert event["handshake_rtt_us"] is None or event["handshake_rtt_us"] < 900_000, event
+        assert event["first_byte_us"] > 900_000
+    assert client["syn_retransmits"] + seen["syn_retransmits"] >= 1
+    sight.agrees()
+
+
+def send_first_plain(sock: socket.socket, bed: Bed, server: Server) -> None:
+    sock.connect((bed.server.v4, server.port))
+    send_first(sock, bed.server.v4, server.port, b"", "plain")

@@ -1,0 +1,111 @@
+"""What tfotop says of a bed's traffic: the objects of a real ``tfotop events --json``, and the totals of a second sensor."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from tfotop.model.agreement import counted
+from tfotop.sample import Total
+from tfotop.sources.handshakes import Sensor
+
+from .bed import FAST_OPEN, Bed, Namespace, snapshot, until
+
+Event = dict[str, Any]
+# The kernel counts timeouts of established connections here too: no handshake, so no total of ours.
+NOT_OURS = {"TCPFastOpenBlackhole"}
+
+
+class Events:
+    """A running ``tfotop events --json`` and everything that it printed so far."""
+
+    def __init__(self, *options: str) -> None:
+        command = [sys.executable, "-m", "tfotop", "events", "--json", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr
+        self.greeting = self.process.stderr.readline()
+        self.lines: list[Event] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+
+    def close(self) -> str:
+        """End it as a user would; what it said at its end."""
+        self.process.terminate()
+        self._reader.join(5)
+        assert self.process.stderr
+        last = self.process.stderr.read()
+        self.process.wait(5)
+        self.process.stderr.close()
+        assert self.process.stdout
+        self.process.stdout.close()
+        return last
+
+
+class Sight:
+    """The events and totals of one bed, from the moment that it was made."""
+
+    def __init__(self, bed: Bed, events: Events, sensor: Sensor) -> None:
+        self._bed, self._events, self._sensor = bed, events, sensor
+        self._taken = len(events.lines)
+        self._left: list[Event] = []
+
+    def next(self, namespace: Namespace, count: int = 1, timeout_s: float = 12.0) -> list[Event]:
+        """The next events of a namespace, in order of their SYNs; fails if they do not come."""
+
+        def arrived() -> bool:
+            new = self._events.lines[self._taken :]
+            self._taken += len(new)
+            self._left += new
+            return sum(e["netns"] == namespace.inode for e in self._left) >= count
+
+        until(arrived, timeout_s, f"{count} events of {namespace.inode}, there are {self._left}")
+        mine = [e for e in self._left if e["netns"] == namespace.inode][:count]
+        self._left = [e for e in self._left if e not in mine]
+        return sorted(mine, key=lambda e: e["ts_ns"])
+
+    def pair(self) -> tuple[Event, Event]:
+        """The next event of the client and of the server."""
+        return self.next(self._bed.client)[0], self.next(self._bed.server)[0]
+
+    def skip(self, count: int = 1) -> None:
+        """Take the events of that many visits that only prepared something."""
+        self.next(self._bed.client, count)
+        self.next(self._bed.server, count)
+
+    def totals(self, namespace: Namespace) -> list[Total]:
+        """All totals of a namespace."""
+        reading = self._sensor.read(time.monotonic_ns(), time.time_ns())
+        return [t for t in reading.totals if t.netns_cookie == namespace.net_cookie]
+
+    def agrees(self, *namespaces: Namespace, timeouts: int = 0) -> None:
+        """Every TCPFastOpen* counter of these (default: both) namespaces equals what the totals say.
+
+        ``timeouts``: how often the client's third timeout in a row moved ActiveFail too.
+        """
+        for namespace in namespaces or (self._bed.client, self._bed.server):
+
+            def difference(namespace: Namespace = namespace) -> dict[str, tuple[int, int]]:
+                kernel = snapshot(namespace)
+                ours = counted(self.totals(namespace))
+                if namespace is self._bed.client:
+                    ours["TCPFastOpenActiveFail"] += timeouts
+                pairs = {name: (kernel[name], ours[name]) for name in FAST_OPEN if name not in NOT_OURS}
+                return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+            deadline = time.monotonic() + 5
+            while difference() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert difference() == {}, "counter: (kernel, tfotop)"
+
+
+def shows(event: Event, **wanted: object) -> None:
+    """The event has these values; the message shows the whole event."""
+    found = {name: event[name] for name in wanted}
+    assert found == wanted, event
