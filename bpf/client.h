@@ -42,14 +42,15 @@ static __always_inline void client_syn(struct __sk_buff *skb, struct bpf_sock *s
 	track(flow, &h);
 }
 
-/* The time from the SYN that was answered, told apart by the timestamp that the SYN-ACK echoes (RFC 7323, 4). */
+/*
+ * After a retransmission only the timestamp that the SYN-ACK echoes can tell which SYN it answers (RFC 7323, 4). If it is the
+ * first, the SYN-ACK itself may have been lost and sent again: then the time is not known.
+ */
 static __always_inline u32 client_rtt(struct handshake *h, u32 tsecr, u64 now)
 {
-	if (!h->syn_retransmits || (tsecr && tsecr == h->syn_tsval && tsecr != h->last_syn_tsval))
-		return (now - h->syn_ns) / 1000;
-	if (tsecr && tsecr == h->last_syn_tsval && tsecr != h->syn_tsval)
-		return (now - h->last_syn_ns) / 1000;
-	return 0;
+	if (h->syn_retransmits && (!tsecr || tsecr != h->last_syn_tsval || tsecr == h->syn_tsval))
+		return 0;
+	return (now - h->last_syn_ns) / 1000;
 }
 
 /* As tcp_rcv_fastopen_synack (net/ipv4/tcp_input.c) sees it: data that is not acknowledged whole has failed. */

@@ -99,13 +99,12 @@ static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s
 	count(flow, h);
 }
 
+/* As client_rtt, for the SYN-ACK. */
 static __always_inline u32 server_rtt(struct handshake *h, u32 tsecr, u64 now)
 {
-	if (!h->synack_retransmits || (tsecr && tsecr == h->synack_tsval && tsecr != h->last_synack_tsval))
-		return (now - h->synack_ns) / 1000;
-	if (tsecr && tsecr == h->last_synack_tsval && tsecr != h->synack_tsval)
-		return (now - h->last_synack_ns) / 1000;
-	return 0;
+	if (h->synack_retransmits && (!tsecr || tsecr != h->last_synack_tsval || tsecr == h->synack_tsval))
+		return 0;
+	return (now - h->last_synack_ns) / 1000;
 }
 
 /* Only who received the SYN-ACK knows its sequence number; a child may have sent its response already. */

@@ -1,4 +1,4 @@
-"""What tfotop says of a bed's traffic: the objects of a real ``tfotop events --json``, and the totals of a second sensor."""
+"""What tfotop says of a bed's traffic: the objects of a real ``tfotop events --json``, totals of a second sensor."""
 
 import json
 import subprocess

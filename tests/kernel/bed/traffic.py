@@ -114,7 +114,6 @@ import ctypes, os, socket, sys
 name, address, port, mode = sys.argv[1:]
 ctypes.CDLL(None).prctl(15, os.fsencode(name), 0, 0, 0)  # PR_SET_NAME
 sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-sock.settimeout(5)
 if mode == "connect_option":
     sock.setsockopt(socket.IPPROTO_TCP, {TCP_FASTOPEN_CONNECT}, 1)
 if mode == "sendto":
