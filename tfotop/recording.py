@@ -8,6 +8,7 @@ import msgspec
 from tfotop import __version__
 from tfotop.sample import Sample
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested without end
 FORMAT: Final = "tfotop samples"
 VERSION: Final = 1
 MOST_BYTES: Final = 64 << 20  # of one line: a longer one is not ours
@@ -43,7 +44,7 @@ def read_header(file: IO[bytes]) -> Header:
     """The header, from the start of the file. Raises RecordingError."""
     try:
         head = msgspec.json.decode(file.readline(MOST_BYTES), type=Header)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise RecordingError(f"line 1 is not the header of a tfotop recording: {error}") from error
     if head.format != FORMAT:
         raise RecordingError(f"line 1: the format is {head.format[:40]!r}, not {FORMAT!r}")
@@ -60,6 +61,6 @@ def read_samples(file: IO[bytes]) -> Iterator[Sample]:
         number += 1
         try:
             yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             cut = "" if line.endswith(b"\n") else " (the file ends in the middle of it)"
             raise RecordingError(f"line {number} is not a sample{cut}: {error}") from error

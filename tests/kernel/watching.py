@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from tfotop.model.agreement import counted
-from tfotop.sample import Total
+from tfotop.sample import Peer, SensorReading, Total
 from tfotop.sources.handshakes import Sensor
 
 from .bed import FAST_OPEN, Bed, Namespace, snapshot, until
@@ -55,6 +55,7 @@ class Sight:
         self._bed, self._events, self._sensor = bed, events, sensor
         self._taken = len(events.lines)
         self._left: list[Event] = []
+        self._peers: dict[object, Peer] = {}
 
     def next(self, namespace: Namespace, count: int = 1, timeout_s: float = 12.0) -> list[Event]:
         """The next events of a namespace, in order of their SYNs; fails if they do not come."""
@@ -81,8 +82,17 @@ class Sight:
 
     def totals(self, namespace: Namespace) -> list[Total]:
         """All totals of a namespace."""
+        return [t for t in self._read().totals if t.netns_cookie == namespace.net_cookie]
+
+    def peers(self, namespace: Namespace) -> list[Peer]:
+        """All peers of a namespace that the kernel's table holds."""
+        self._read()
+        return [p for p in self._peers.values() if p.netns_cookie == namespace.net_cookie]
+
+    def _read(self) -> SensorReading:
         reading = self._sensor.read(time.monotonic_ns(), time.time_ns())
-        return [t for t in reading.totals if t.netns_cookie == namespace.net_cookie]
+        self._peers.update({(p.netns_cookie, p.role, p.address, p.port): p for p in reading.peers})
+        return reading
 
     def agrees(self, *namespaces: Namespace, timeouts: int = 0) -> None:
         """Every TCPFastOpen* counter of these (default: both) namespaces equals what the totals say.

@@ -1,5 +1,6 @@
 """fold(model, sample) -> model: the only way in which a model comes to be. Same samples in, same model out."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -21,9 +22,9 @@ def fold(model: Model | None, sample: Sample) -> Model:
     span_ns = sample.mono_ns - model.mono_ns if model else 0
     interval_s = span_ns / 1e9 if span_ns > 0 else None
     totals = sensor.totals if sensor else ()
-    moved = difference(totals, model.totals if model and model.attached else ())
+    moved = _moved_totals(model, sensor)
     peers, evicted = fold_peers(model.peers if model else {}, sensor, sample.mono_ns)
-    namespaces = tuple(_namespace(n, model, totals, moved) for n in _all_namespaces(sample, totals))
+    namespaces = _namespaces(model, sample, totals, moved or ())
     rates = _rates(moved, namespaces, peers, sample, interval_s)
     return Model(
         wall_ns=sample.wall_ns,
@@ -34,7 +35,7 @@ def fold(model: Model | None, sample: Sample) -> Model:
         btf=bool(sensor and sensor.btf),
         namespaces=namespaces,
         totals=totals,
-        interval=moved,
+        interval=moved or (),
         peers=peers,
         handshakes=_newest(model.handshakes if model else (), sensor),
         rates=rates,
@@ -45,8 +46,21 @@ def fold(model: Model | None, sample: Sample) -> Model:
         cost=sample.cost,
         cpu_share=_cpu_share(model, sample, span_ns),
         peers_evicted=(model.peers_evicted if model else 0) + evicted,
-        attached=sensor is not None,
+        attached_ns=sensor.attached_ns if sensor else None,
     )
+
+
+def _same_sensor(model: Model | None, sensor: SensorReading | None) -> bool:
+    return model is not None and sensor is not None and model.attached_ns == sensor.attached_ns
+
+
+def _moved_totals(model: Model | None, sensor: SensorReading | None) -> tuple[Total, ...] | None:
+    """What came since the last sample, or since the sensor was attached; ``None`` when that cannot be told."""
+    if sensor is None:
+        return ()
+    if model is not None and _same_sensor(model, sensor):
+        return difference(sensor.totals, model.totals)
+    return sensor.totals if model is None or sensor.attached_ns > model.mono_ns else None
 
 
 def key_of(total: Total) -> TotalKey:
@@ -84,35 +98,47 @@ def _all_namespaces(sample: Sample, totals: Iterable[Total]) -> list[Namespace]:
     return [*sample.namespaces, *rest]
 
 
-def _belongs(total: Total, namespace: Namespace) -> bool:
-    if namespace.cookie is not None and total.netns_cookie is not None:
-        return total.netns_cookie == namespace.cookie
-    return total.netns == namespace.inum
+def _namespaces(
+    model: Model | None, sample: Sample, totals: tuple[Total, ...], moved: tuple[Total, ...]
+) -> tuple[NamespaceState, ...]:
+    """Each namespace with its share of the totals: an inode number alone may have been used again."""
+    same_sensor = model is not None and model.btf and _same_sensor(model, sample.sensor)
+    before = {(n.reading.inum, n.reading.cookie): n for n in model.namespaces} if model else {}
+    total_rows, moved_rows = _Rows(totals), _Rows(moved)
+    result = []
+    for reading in _all_namespaces(sample, totals):
+        old, mine = before.get((reading.inum, reading.cookie)), total_rows.of(reading)
+        checks: tuple[Check, ...] = ()
+        if old and same_sensor:
+            checks = agreement.checks(reading, old.reading, agreement.counted(mine), agreement.counted(old.totals))
+        result.append(
+            NamespaceState(
+                reading=reading,
+                moved=_moved(reading, old.reading) if old else None,
+                totals=mine,
+                interval=moved_rows.of(reading),
+                checks=checks,
+            )
+        )
+    return tuple(result)
 
 
-def _namespace(
-    reading: Namespace, model: Model | None, totals: tuple[Total, ...], moved: tuple[Total, ...]
-) -> NamespaceState:
-    before = _same(reading, model.namespaces if model else ())
-    mine = tuple(t for t in totals if _belongs(t, reading))
-    checks: tuple[Check, ...] = ()
-    if before and model and model.attached and model.btf:
-        checks = agreement.checks(reading, before.reading, agreement.counted(mine), agreement.counted(before.totals))
-    return NamespaceState(
-        reading=reading,
-        moved=_moved(reading, before.reading) if before else None,
-        totals=mine,
-        interval=tuple(t for t in moved if _belongs(t, reading)),
-        checks=checks,
-    )
+class _Rows:
+    """Rows of totals by namespace: by its cookie where both know it, else by its inode number."""
 
+    def __init__(self, totals: Iterable[Total]) -> None:
+        self._by_cookie: dict[int | None, list[Total]] = defaultdict(list)
+        self._by_inum: dict[int | None, list[Total]] = defaultdict(list)
+        for total in totals:
+            self._by_cookie[total.netns_cookie].append(total)
+            self._by_inum[total.netns].append(total)
 
-def _same(reading: Namespace, others: Iterable[NamespaceState]) -> NamespaceState | None:
-    """The state of the same namespace before: an inode number alone may have been used again."""
-    for other in others:
-        if other.reading.inum == reading.inum and other.reading.cookie == reading.cookie:
-            return other
-    return None
+    def of(self, namespace: Namespace) -> tuple[Total, ...]:
+        by_inum = self._by_inum.get(namespace.inum, [])
+        if namespace.cookie is None:
+            return tuple(by_inum)
+        without_cookie = (total for total in by_inum if total.netns_cookie is None)
+        return (*self._by_cookie.get(namespace.cookie, ()), *without_cookie)
 
 
 def _moved(now: Namespace, before: Namespace) -> dict[str, int] | None:
@@ -161,13 +187,13 @@ def _cpu_share(model: Model | None, sample: Sample, span_ns: int) -> float | Non
 
 
 def _rates(
-    moved: tuple[Total, ...],
+    moved: tuple[Total, ...] | None,
     namespaces: tuple[NamespaceState, ...],
     peers: Mapping[PeerKey, PeerState],
     sample: Sample,
     interval_s: float | None,
 ) -> Rates:
-    if interval_s is None:
+    if interval_s is None or moved is None:
         return Rates()
     if sample.sensor is None:
         return _rates_of_counters(namespaces, interval_s)

@@ -85,7 +85,12 @@ class Model(State, frozen=True, kw_only=True):
     cost: Cost | None
     cpu_share: float | None
     peers_evicted: int
-    attached: bool
+    attached_ns: int | None
+
+    @property
+    def attached(self) -> bool:
+        """Whether the sensor was there for the newest sample."""
+        return self.attached_ns is not None
 
     @property
     def own(self) -> NamespaceState | None:
