@@ -106,3 +106,9 @@ def events(able: None) -> Iterator[Events]:
 def sight(bed: Bed, events: Events, sensor: Sensor) -> Sight:
     """What tfotop sees of the bed."""
     return Sight(bed, events, sensor)
+
+
+@pytest.fixture
+def slow_sight(slow_bed: Bed, events: Events, sensor: Sensor) -> Sight:
+    """What tfotop sees of the slow bed."""
+    return Sight(slow_bed, events, sensor)

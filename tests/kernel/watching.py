@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tfotop.model.agreement import counted
@@ -21,11 +22,15 @@ NOT_OURS = {"TCPFastOpenBlackhole"}
 class Events:
     """A running ``tfotop events --json`` and everything that it printed so far."""
 
-    def __init__(self, *options: str) -> None:
-        command = [sys.executable, "-m", "tfotop", "events", "--json", *options]
+    def __init__(self, *options: str, within: Sequence[str] = ()) -> None:
+        command = [*within, sys.executable, "-m", "tfotop", "events", "--json", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr
-        self.greeting = self.process.stderr.readline()
+        self.greeting = ""
+        for line in self.process.stderr:  # what is missing, if anything; then that it watches
+            self.greeting += line
+            if "watching" in line:
+                break
         self.lines: list[Event] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -34,6 +39,11 @@ class Events:
         assert self.process.stdout
         for line in self.process.stdout:
             self.lines.append(json.loads(line))
+
+    def collect(self, wanted: Callable[[Event], bool], count: int, timeout_s: float = 12.0) -> list[Event]:
+        """The first events that are wanted, when there are so many."""
+        until(lambda: len(list(filter(wanted, self.lines))) >= count, timeout_s, f"{count} events in {self.lines}")
+        return sorted(filter(wanted, self.lines), key=lambda e: e["ts_ns"])[:count]
 
     def close(self) -> str:
         """End it as a user would; what it said at its end."""
@@ -68,7 +78,8 @@ class Sight:
 
         until(arrived, timeout_s, f"{count} events of {namespace.inode}, there are {self._left}")
         mine = [e for e in self._left if e["netns"] == namespace.inode][:count]
-        self._left = [e for e in self._left if e not in mine]
+        taken = {id(e) for e in mine}
+        self._left = [e for e in self._left if id(e) not in taken]
         return sorted(mine, key=lambda e: e["ts_ns"])
 
     def pair(self) -> tuple[Event, Event]:

@@ -3,6 +3,7 @@
 import ctypes as C
 import re
 from collections.abc import Iterator
+from itertools import chain
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -66,7 +67,7 @@ def _exports() -> Iterator[str]:
         for name in (member.name for member in members):
             yield f"const u32 offsetof_{struct}_{name} = __builtin_offsetof(struct {struct}, {name});"
             yield f"const u32 sizeof_{struct}_{name} = sizeof(((struct {struct} *)0)->{name});"
-    for name in ("NO_COOKIE_LEN", "UNKNOWN", "RECENT", "BUCKETS", *sum(ENUMS.values(), [])):
+    for name in ("NO_COOKIE_LEN", "UNKNOWN", "RECENT", "BUCKETS", *chain.from_iterable(ENUMS.values())):
         yield f"const u32 number_{name} = {name};"
 
 
@@ -122,13 +123,13 @@ def test_every_value_stands_at_the_same_place(native: C.CDLL, struct: str, form:
 def test_a_peer_is_its_head_and_two_latencies(native: C.CDLL) -> None:
     assert in_python(layout.PEER_HEAD) == in_c(native, "peer", "first_byte")
     assert layout.PEER_HEAD.size == number(native, "offsetof_peer_first_byte")
-    assert layout.PEER_SIZE == number(native, "sizeof_peer")
+    assert number(native, "sizeof_peer") == layout.PEER_SIZE
 
 
 def test_a_record_is_a_flow_and_a_handshake(native: C.CDLL) -> None:
     assert [field.name for field in STRUCTS["record"]] == ["flow", "handshake"]
     assert layout.FLOW.size == number(native, "offsetof_record_handshake")
-    assert layout.RECORD_SIZE == number(native, "sizeof_record")
+    assert number(native, "sizeof_record") == layout.RECORD_SIZE
 
 
 def test_no_struct_is_left_out() -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from tfotop.model import agreement
 from tfotop.model.latency import rtt_us
+from tfotop.model.peers import NONE, cookie_status
 from tfotop.model.state import Check, Model, NamespaceState, PeerKey, PeerState, Rates
 from tfotop.sample import Handshake, Namespace, Peer, Sample, SensorReading, Total
 
@@ -92,10 +93,11 @@ def _with_handshakes(t: Total, handshakes: int) -> Total:
 
 def _all_namespaces(sample: Sample, totals: Iterable[Total]) -> list[Namespace]:
     """The namespaces read, and those that only the totals still know."""
-    known = {n.cookie or n.inum for n in sample.namespaces} | {n.inum for n in sample.namespaces if n.cookie is None}
-    gone = {t.netns_cookie or t.netns: t for t in totals if t.netns is not None}
-    rest = [Namespace(inum=t.netns or 0, cookie=t.netns_cookie) for key, t in gone.items() if key not in known]
-    return [*sample.namespaces, *rest]
+    cookies = {n.cookie for n in sample.namespaces}
+    inums = {n.inum for n in sample.namespaces if n.cookie is None}
+    named = {(t.netns, t.netns_cookie): None for t in totals if t.netns is not None}
+    gone = [(inum, cookie) for inum, cookie in named if cookie not in cookies and inum not in inums]
+    return [*sample.namespaces, *(Namespace(inum=inum, cookie=cookie) for inum, cookie in gone)]
 
 
 def _namespaces(
@@ -161,19 +163,20 @@ def fold_peers(
     result = dict(peers)
     for peer in sensor.peers:
         key = peer_key(peer)
-        before = result.pop(key, None)
-        result[key] = PeerState(reading=peer, interval=_new_outcomes(peer, before), sample_mono_ns=mono_ns)
+        result[key] = _peer(peer, result.pop(key, None), mono_ns)
     evicted = max(0, len(result) - MOST_PEERS)
     for key in list(result)[:evicted]:
         del result[key]
     return result, evicted
 
 
-def _new_outcomes(peer: Peer, before: PeerState | None) -> dict[str, int]:
-    """Outcomes since the last reading; a peer that the kernel had forgotten meanwhile begins anew."""
-    same = before is not None and before.reading.first_ns == peer.first_ns
-    old = before.reading.outcomes if before and same else {}
-    return {name: n - old.get(name, 0) for name, n in peer.outcomes.items() if n > old.get(name, 0)}
+def _peer(peer: Peer, before: PeerState | None, mono_ns: int) -> PeerState:
+    """What is new since the last reading; a peer that the kernel had forgotten meanwhile begins anew."""
+    same = before if before and before.reading.first_ns == peer.first_ns else None
+    old = same.reading.outcomes if same else {}
+    interval = {name: n - old.get(name, 0) for name, n in peer.outcomes.items() if n > old.get(name, 0)}
+    cookie = cookie_status(peer, interval, before.cookie if before else NONE)
+    return PeerState(reading=peer, interval=interval, cookie=cookie, sample_mono_ns=mono_ns)
 
 
 def _newest(handshakes: tuple[Handshake, ...], sensor: SensorReading | None) -> tuple[Handshake, ...]:

@@ -1,9 +1,11 @@
 """What a peer's counters say of its cookie."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from tfotop.sample import Peer
 
+NONE: Final = "none"
 STATUS: Final = {
     "accepted": "valid",
     "rejected": "rejected",
@@ -13,12 +15,17 @@ STATUS: Final = {
 }
 
 
-def cookie_status(peer: Peer) -> str:
-    """One word for the peer's cookie, from its last handshake that had to do with Fast Open; ``none`` if none had."""
+def cookie_status(peer: Peer, interval: Mapping[str, int], before: str = NONE) -> str:
+    """One word for the peer's cookie, from its last handshake that had to do with Fast Open; ``none`` if none had.
+
+    Where the very last had not: from the outcomes of the ``interval``, else the word ``before`` it.
+    """
     if peer.last_outcome in STATUS:
         return STATUS[peer.last_outcome]
-    seen = [word for outcome, word in STATUS.items() if peer.outcomes.get(outcome)]
-    return seen[0] if seen else "none"
+    words = (word for outcomes in (interval, peer.outcomes) for name, word in STATUS.items() if outcomes.get(name))
+    if before == NONE or any(name in STATUS for name in interval):
+        return next(words, NONE)
+    return before
 
 
 def share_accepted(peer: Peer) -> float | None:

@@ -40,10 +40,14 @@ class NamespaceState(State, frozen=True, kw_only=True):
 
 
 class PeerState(State, frozen=True, kw_only=True):
-    """One peer, role and port: the kernel's newest reading and what came in the last interval in which it changed."""
+    """One peer, role and port: the kernel's newest reading and what came in the last interval in which it changed.
+
+    ``cookie``: one word for the state of its cookie, as in model/peers.py.
+    """
 
     reading: Peer
     interval: dict[str, int]
+    cookie: str
     sample_mono_ns: int
 
 

@@ -92,19 +92,20 @@ def import_bcc() -> Any:
     raise Refused("bcc is not installed", f"install {BCC_PACKAGES}")
 
 
-def definitions(libbpf: Libbpf, options: dict[str, int]) -> tuple[list[str], str | None]:
-    """Compiler flags: sizes, this run's secrets, and the kernel's offsets; with the reason if there are no offsets."""
-    values = dict(options)
-    values["COOKIE_SECRET_0"], values["COOKIE_SECRET_1"] = secrets.randbits(63), secrets.randbits(63)
-    flags, missing = [f"-D{name}={value}{'ULL' if 'SECRET' in name else ''}" for name, value in values.items()], None
+def definitions(libbpf: Libbpf, options: dict[str, int | str]) -> tuple[list[str], tuple[int, int], str | None]:
+    """Compiler flags, this run's secrets, and the reason if there are no offsets of the kernel's structs."""
+    first, second = secrets.randbits(63), secrets.randbits(63)
+    values: dict[str, int | str] = {"COOKIE_SECRET_0": f"{first}ULL", "COOKIE_SECRET_1": f"{second}ULL"}
+    missing = None
     try:
         members = Btf(libbpf).offsets()
     except (OSError, KeyError) as error:
-        return flags, f"no reasons and no namespaces: {error}"
-    flags.append("-DHAVE_BTF=1")
-    for name, member in members.items():
-        flags += [f"-DOFF_{name}={member.offset}", f"-DTYPE_{name}={member.c_type}"]
-    return flags, missing
+        missing = f"no reasons and no namespaces: {error}"
+    else:
+        values["HAVE_BTF"] = 1
+        for name, member in members.items():
+            values[f"OFF_{name}"], values[f"TYPE_{name}"] = member.offset, member.c_type
+    return [f"-D{name}={value}" for name, value in {**values, **options}.items()], (first, second), missing
 
 
 def compile_sensor(bcc: Any, flags: list[str]) -> Any:
@@ -159,12 +160,11 @@ def main() -> None:
         except OSError as error:
             raise Refused(str(error), f"install {BCC_PACKAGES}") from error
         bcc = import_bcc()
-        flags, missing = definitions(libbpf, options)
+        flags, cookie_secrets, missing = definitions(libbpf, options)
         bpf = compile_sensor(bcc, flags)
         links = attach(bcc, bpf, libbpf)
         names = [*TABLES, *RINGS]
-        secrets_sent = [flag.partition("=")[2].removesuffix("ULL") for flag in flags if "SECRET" in flag]
-        message = {"names": names, "without_btf": missing, "secrets": [int(s) for s in secrets_sent]}
+        message = {"names": names, "without_btf": missing, "secrets": cookie_secrets}
         # A program array is emptied when its last descriptor is closed, so the parent keeps those too.
         maps = [bpf[name].map_fd for name in [*names, *STEP_ARRAYS]]
         socket.send_fds(channel, [json.dumps(message).encode()], [*maps, *links])

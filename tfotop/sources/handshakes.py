@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter, deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,11 +46,14 @@ class SensorFailed(Exception):
 class Starting:
     """A sensor that a child process is compiling, loading and attaching at this moment."""
 
-    def __init__(self, records_per_s: int) -> None:
-        """``records_per_s`` limits the handshake records in the kernel (not the totals); 0 is no limit."""
+    def __init__(self, records_per_s: int, defines: Mapping[str, int | str] | None = None) -> None:
+        """``records_per_s`` limits the handshake records in the kernel (not the totals); 0 is no limit.
+
+        ``defines`` go to the compiler last: they override sizes and offsets.
+        """
         ring = QUIET_RING_BYTES if records_per_s else FULL_RING_BYTES
         pages = {"RECORD_PAGES": ring // PAGE, "CHANGE_PAGES": CHANGE_RING_BYTES // PAGE}
-        options = json.dumps({**LIMITS, **pages, "RECORDS_PER_S": records_per_s})
+        options = json.dumps({**LIMITS, **pages, "RECORDS_PER_S": records_per_s, **(defines or {})})
         self._ours, theirs = socket.socketpair()
         path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
         with theirs:

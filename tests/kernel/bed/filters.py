@@ -20,6 +20,7 @@ RULES: dict[str, tuple[str, ...]] = {
     ),
     "drop_syn_data": (f"{SYN} {PAYLOAD} counter drop",),
     "strip_syn_option": (f"{SYN} tcp option fastopen exists counter reset tcp option fastopen",),
+    "strip_synack_option": (f"{SYN_ACK} tcp option fastopen exists counter reset tcp option fastopen",),
     "drop_syn_ack": (f"{SYN_ACK} counter drop",),
     "drop_ack": (f"{PURE_ACK} counter drop",),
     "drop_tcp": ("meta l4proto tcp counter drop",),

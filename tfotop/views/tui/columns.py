@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from tfotop.model import latency
-from tfotop.model.peers import cookie_status, share_accepted
+from tfotop.model.peers import share_accepted
 from tfotop.model.state import PeerState
 from tfotop.views.format import printable
 
@@ -42,7 +42,7 @@ PEER_COLUMNS: Final = (
     Column("PEER", 17, lambda s, _: s.reading.address, right=False),
     Column("ROLE", 7, lambda s, _: s.reading.role, right=False),
     Column("PORT", 5, lambda s, _: str(s.reading.port)),
-    Column("COOKIE", 9, lambda s, _: cookie_status(s.reading), right=False),
+    Column("COOKIE", 9, lambda s, _: s.cookie, right=False),
     Column("total", 7, lambda s, _: str(s.reading.outcomes.get("accepted", 0)), over="ACCEPTED"),
     Column("%", 4, lambda s, _: _number(share_accepted(s.reading)), over=""),
     Column("REJ", 6, lambda s, _: str(s.reading.outcomes.get("rejected", 0) + s.reading.outcomes.get("lost", 0))),

@@ -1,0 +1,39 @@
+"""tfotop as a process in odd surroundings, and the programs that it has attached."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+OURS = {"ingress", "egress", "connect4", "connect6", "release"}
+
+
+def tfotop(*arguments: str, within: Sequence[str] = (), **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a command of tfotop to its end, `within` another one such as `unshare`."""
+    command = [*within, sys.executable, "-m", "tfotop", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+
+
+def snapshot(*arguments: str, within: Sequence[str] = (), **options: Any) -> dict[str, Any]:
+    """What `tfotop stream -n 1 --json` prints."""
+    done = tfotop("stream", "-n", "1", "--json", *arguments, within=within, **options)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def hiding(*mounts: str) -> list[str]:
+    """A command prefix: in a mount namespace of its own, after these shell commands."""
+    return ["unshare", "-m", "sh", "-c", f'{"; ".join(mounts)}; exec "$@"', "sh"]
+
+
+def attached() -> set[int]:
+    """The ids of all programs named as ours, whoever loaded them."""
+    shown = subprocess.run(["bpftool", "prog", "show", "--json"], capture_output=True, text=True, check=True)
+    return {program["id"] for program in json.loads(shown.stdout) if program.get("name") in OURS}
+
+
+def mounts() -> str:
+    """All mounts of this process."""
+    with open("/proc/self/mounts") as file:
+        return file.read()
