@@ -101,14 +101,17 @@ static __always_inline void finish(struct flow *flow, struct handshake *h, u64 n
 {
 	struct record *record = copy_record(flow, h, now);
 
+	if (!record) {
+		if (!handshakes.delete(flow))
+			tally(FINISHED);
+		return;
+	}
 	if (handshakes.delete(flow)) {
-		if (record)
-			records.ringbuf_discard(record, 0);
+		records.ringbuf_discard(record, 0);
 		return;
 	}
 	tally(FINISHED);
-	if (record)
-		records.ringbuf_submit(record, 0);
+	records.ringbuf_submit(record, 0);
 }
 
 /* What a SYN says, whoever sent it. */
@@ -216,6 +219,7 @@ static __always_inline void count_first_byte(struct flow *flow, struct handshake
 	latency = h->outcome == ACCEPTED ? &peer->first_byte[1] : &peer->first_byte[0];
 	latency->recent_us[latency->count & (RECENT - 1)] = us;
 	__sync_fetch_and_add(&latency->count, 1);
+	asm volatile("" : "+r"(bucket));	/* or the compiler drops the bound that the verifier wants to see */
 	if (bucket < BUCKETS)
 		__sync_fetch_and_add(&latency->buckets[bucket], 1);
 }

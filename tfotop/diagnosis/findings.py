@@ -1,7 +1,7 @@
 """What is wrong, worst first, each in one sentence with what was counted. Pure: a Model in, findings out."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from tfotop.model.state import Model, NamespaceState, State
@@ -29,7 +29,7 @@ CAUSES: Final = {
     "failed_child": ("the cookie was valid, but no socket could be made", None),
     "blackhole": (
         "blackhole protection has disabled Fast Open here",
-        "net.ipv4.tcp_fastopen_blackhole_timeout_sec",
+        "sysctl -w net.ipv4.tcp_fastopen_blackhole_timeout_sec=0",
     ),
     "syn_dropped": ("SYNs with the option are dropped on the way", "look for a middlebox between here and the peer"),
     "data_not_acked": ("the server does not take the SYN data", "run tfotop on the server: it knows why"),
@@ -51,17 +51,28 @@ def _disagreements(model: Model) -> Iterator[Finding]:
 
 
 def _refusals(model: Model) -> Iterator[Finding]:
-    """The sum of each reason since the start: it only grows, so the line does not flicker."""
+    """Each reason with its sum since the start; what happens now comes before what has ended."""
+    counts, now = _refused_by_reason(model.totals), _refused_by_reason(model.interval)
+    for reason in sorted(filter(counts.get, CAUSES), key=lambda reason: not now[reason]):
+        cause, remedy = CAUSES[reason]
+        number = counts[reason]
+        what = f"{number} handshake{'' if number == 1 else 's'}{_rate(now[reason], model.interval_s)}"
+        yield Finding(cause=f"{what}: {cause}", remedy=remedy, tier=2)
+
+
+def _refused_by_reason(rows: Iterable[Total]) -> Counter[str]:
     counts: Counter[str] = Counter()
-    rates: Counter[str] = Counter()
-    for group, rows in ((counts, model.totals), (rates, model.interval)):
-        for total in rows:
-            if total.reason in CAUSES and _refused(total):
-                group[total.reason] += total.handshakes
-    for reason, (cause, remedy) in CAUSES.items():
-        if counts[reason]:
-            rate = rates[reason] / model.interval_s if model.interval_s else 0
-            yield Finding(cause=f"{counts[reason]} handshakes ({rate:.0f}/s): {cause}", remedy=remedy, tier=2)
+    for total in rows:
+        if total.reason in CAUSES and _refused(total):
+            counts[total.reason] += total.handshakes
+    return counts
+
+
+def _rate(handshakes: int, interval_s: float | None) -> str:
+    if interval_s is None:
+        return ""
+    per_s = handshakes / interval_s
+    return " (none now)" if not handshakes else " (<1/s)" if per_s < 1 else f" ({per_s:.0f}/s)"
 
 
 def _refused(total: Total) -> bool:
@@ -77,15 +88,16 @@ def _without_sensor(model: Model) -> Iterator[Finding]:
         if moved.get("TCPFastOpenPassiveFail"):
             cause = "cookies are rejected: another key, a changed address, or a child that failed"
             yield Finding(cause=cause, remedy="eBPF tells which", tier=0)
-        if moved.get("TCPFastOpenCookieReqd") and _waits(state) is False:
-            yield Finding(cause="cookies are asked for, but no listener has a Fast Open queue", remedy=None, tier=1)
+        if moved.get("TCPFastOpenCookieReqd"):
+            yield from _asked_in_vain(state)
 
 
-def _waits(state: NamespaceState) -> bool | None:
-    """Whether any listener takes Fast Open; ``None`` when not known."""
-    reading = state.reading
-    if reading.sysctls and reading.sysctls.tcp_fastopen is not None and not reading.sysctls.tcp_fastopen & SERVER_BIT:
-        return False
-    if reading.listeners is None or any(listener.max_qlen is None for listener in reading.listeners):
-        return None
-    return any(listener.max_qlen for listener in reading.listeners)
+def _asked_in_vain(state: NamespaceState) -> Iterator[Finding]:
+    """Why no cookie can have been granted, as far as settings and listeners tell."""
+    sysctls, listeners = state.reading.sysctls, state.reading.listeners
+    cause, remedy = CAUSES["server_bit_off"]
+    if sysctls and sysctls.tcp_fastopen is not None and not sysctls.tcp_fastopen & SERVER_BIT:
+        yield Finding(cause=f"cookies are asked for, but {cause}", remedy=remedy, tier=0)
+    elif listeners is not None and all(listener.max_qlen == 0 for listener in listeners):
+        cause = "cookies are asked for, but no listener has a Fast Open queue"
+        yield Finding(cause=cause, remedy=CAUSES["no_queue"][1], tier=1)

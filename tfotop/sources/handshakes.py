@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,7 @@ class Starting:
         options = json.dumps({**LIMITS, **pages, "RECORDS_PER_S": records_per_s, **(defines or {})})
         self._ours, theirs = socket.socketpair()
         path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
+        self._complaint = tempfile.TemporaryFile()  # noqa: SIM115  closed by finish(); a pipe could fill up
         with theirs:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "tfotop.sources.compiler", str(theirs.fileno()), options],
@@ -63,14 +65,17 @@ class Starting:
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=self._complaint,
             )
 
     def finish(self) -> "Sensor":
         """Wait for the child and take over its descriptors. Raises SensorFailed."""
         with self._ours:
             message, fds, _, _ = socket.recv_fds(self._ours, 1 << 20, MOST_FDS)
-        _, complaint = self._child.communicate()
+        self._child.wait()
+        with self._complaint:
+            self._complaint.seek(0)
+            complaint = self._complaint.read()
         answer = json.loads(message) if message else {}
         if "names" in answer:
             return Sensor(answer, fds)

@@ -1,5 +1,8 @@
 """Values as every view shows them. Names from outside are made safe: they may hold escape codes, and anything else."""
 
+from collections.abc import Iterator
+
+from tfotop.model.state import Model
 from tfotop.sample import Problem
 from tfotop.words import REASON_WORDS, SERVER_WITHOUT_SOCKOPT_BIT
 
@@ -35,3 +38,16 @@ def problem(p: Problem) -> str:
 def switch(tcp_fastopen: int | None, bit: int) -> str:
     """ON, OFF or ``-`` for one bit of net.ipv4.tcp_fastopen."""
     return "-" if tcp_fastopen is None else "ON" if tcp_fastopen & bit else "OFF"
+
+
+def losses(model: Model) -> Iterator[str]:
+    """What could not be kept, each in a few words; the totals are exact in spite of all but the last."""
+    lost = model.losses
+    for number, what in (
+        (model.peers_evicted, "peers evicted"),
+        (lost.records_limited + lost.records_dropped if lost else 0, "handshakes not shown one by one"),
+        (lost.handshakes_evicted if lost else 0, "handshakes not followed"),
+        (lost.totals_full if lost else 0, "handshakes not counted"),
+    ):
+        if number:
+            yield f"{number} {what}"

@@ -58,7 +58,7 @@ def stream(model: Model) -> dict[str, Any]:
         "agrees": model.agrees,
         "rates": msgspec.structs.asdict(model.rates),
         "totals": _summed(model.totals, model.interval) if model.attached else None,
-        "namespaces": [_namespace(n, model.attached) for n in model.namespaces],
+        "namespaces": [_namespace(n, model.attached and model.btf) for n in model.namespaces],
         "peers": [_peer(p) for p in newest] if model.attached else None,
         "peers_known": len(model.peers) if model.attached else None,
         "peers_evicted": model.peers_evicted if model.attached else None,
@@ -87,7 +87,8 @@ def _summed(totals: Iterable[Total], interval: Iterable[Total]) -> list[dict[str
     return [dict(zip(names, key, strict=True)) | {"handshakes": n, "interval": i} for key, (n, i) in rows.items()]
 
 
-def _namespace(state: NamespaceState, attached: bool) -> dict[str, Any]:
+def _namespace(state: NamespaceState, told_apart: bool) -> dict[str, Any]:
+    """``told_apart``: the sensor is there, and knows the namespaces."""
     reading = state.reading
     return {
         "netns": reading.inum,
@@ -95,7 +96,7 @@ def _namespace(state: NamespaceState, attached: bool) -> dict[str, Any]:
         "own": reading.own,
         "processes": reading.processes,
         "agrees": state.agrees,
-        "totals": _summed(state.totals, state.interval) if attached else None,
+        "totals": _summed(state.totals, state.interval) if told_apart else None,
         "checks": [msgspec.structs.asdict(check) for check in state.checks],
         "counters": reading.counters,
         "interval": state.moved,

@@ -1,12 +1,14 @@
 """Handshakes and snapshots as plain text, for a terminal, a log or a pager."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
 from tfotop.model import latency
 from tfotop.model.state import Model, NamespaceState, PeerState
-from tfotop.sample import Handshake, Losses
+from tfotop.sample import Handshake, Losses, Total
+from tfotop.views import format as show
 from tfotop.views.format import count, milliseconds, printable, problem, reason_text, switch
 from tfotop.words import CLIENT_BIT, SERVER_BIT
 
@@ -68,10 +70,12 @@ def snapshot(model: Model) -> str:
     clock = datetime.fromtimestamp(model.wall_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     lines = [f"{clock}  {TIERS[model.tier]}  totals {agreement(model.agrees)}", _rates(model)]
     for state in model.namespaces:
-        lines += _namespace(state, model.attached)
+        lines += _namespace(state)
+    if model.attached and not model.btf:
+        lines += ["", "all namespaces:", *_totals(model.totals)]
     if model.peers:
         lines += ["", PEER_TITLES, *map(_peer, list(model.peers.values())[: -SHOWN_PEERS - 1 : -1])]
-    lines += [f"! {problem(p)}" for p in model.problems]
+    lines += [f"! {text}" for text in (*map(problem, model.problems), *show.losses(model))]
     return "\n".join(lines)
 
 
@@ -86,7 +90,7 @@ def _rates(model: Model) -> str:
     return "  ".join(f"{name} {count(value)}/s" for name, value in values)
 
 
-def _namespace(state: NamespaceState, attached: bool) -> Iterator[str]:
+def _namespace(state: NamespaceState) -> Iterator[str]:
     reading = state.reading
     mode = reading.sysctls.tcp_fastopen if reading.sysctls else None
     key = f"{reading.keys.primary or 'none'}{' + backup' if reading.keys.backup else ''}" if reading.keys else "-"
@@ -103,14 +107,21 @@ def _namespace(state: NamespaceState, attached: bool) -> Iterator[str]:
             check = next((c for c in state.checks if c.counter == name), None)
             seen = f"  tfotop {check.tfotop:+d} {'=' if check.agrees else 'DIFFERS'}" if check else ""
             yield f"  {name:32}{number:>14}" + (f" {moved:+d}" if moved is not None else "") + seen
-    for total in state.totals if attached else ():
-        reason = reason_text(total.reason)
-        what = total.outcome.replace("_", " ") + (f": {reason}" if reason else "")
-        yield f"  {total.role:7}{what:44}{total.handshakes:>10}"
+    yield from _totals(state.totals)
     for listener in reading.listeners or ():
         owner = f"{printable(listener.process.comm)}[{listener.process.pid}]" if listener.process else "-"
         where = f"[{listener.address}]" if ":" in listener.address else listener.address
         yield f"  listener {where}:{listener.port}  Fast Open queue {count(listener.max_qlen)}  {owner}"
+
+
+def _totals(totals: Iterable[Total]) -> Iterator[str]:
+    """One line for each role, outcome and reason."""
+    sums: Counter[tuple[str, str, str | None]] = Counter()
+    for total in totals:
+        sums[total.role, total.outcome, total.reason] += total.handshakes
+    for (role, outcome, reason), handshakes in sums.items():
+        what = outcome.replace("_", " ") + (f": {reason_text(reason)}" if reason else "")
+        yield f"  {role:7}{what:44}{handshakes:>10}"
 
 
 PEER_TITLES: Final = (
@@ -122,9 +133,10 @@ PEER_TITLES: Final = (
 def _peer(state: PeerState) -> str:
     peer = state.reading
     rtts = latency.rtt_delta_rtts(peer)
+    rejected = peer.outcomes.get("rejected", 0) + peer.outcomes.get("lost", 0)
     return (
         f"{peer.address:40}{peer.role:8}{peer.port:>6}{peer.outcomes.get('accepted', 0):>10}"
-        f"{peer.outcomes.get('rejected', 0):>10}{milliseconds(latency.rtt_us(peer)):>9}"
+        f"{rejected:>10}{milliseconds(latency.rtt_us(peer)):>9}"
         f"{milliseconds(latency.typical_us(peer.with_tfo)):>9}{milliseconds(latency.typical_us(peer.without_tfo)):>10}"
         f"{milliseconds(latency.rtt_delta_us(peer)):>11}{'-' if rtts is None else f'{rtts:.1f}':>6}"
     )

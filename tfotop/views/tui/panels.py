@@ -100,15 +100,4 @@ def cost(model: Model | None) -> str:
         return ""
     share = "-" if model.cpu_share is None else f"{model.cpu_share * 100:.1f}"
     parts = [f"cpu {share} %", f"rss {model.cost.rss_bytes / 1e6:.0f} MB", f"peers {len(model.peers)}"]
-    if model.peers_evicted:
-        parts.append(f"{model.peers_evicted} peers evicted")
-    if model.losses:
-        lost = model.losses
-        for number, what in (
-            (lost.records_limited + lost.records_dropped, "handshakes not shown one by one"),
-            (lost.handshakes_evicted, "handshakes not followed"),
-            (lost.totals_full, "handshakes not counted"),
-        ):
-            if number:
-                parts.append(f"{number} {what}")
-    return "  ".join(parts)
+    return "  ".join([*parts, *show.losses(model)])

@@ -1,0 +1,200 @@
+"""The command line: what it takes, and one line about what it does not take."""
+
+import argparse
+import ipaddress
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfotop import __version__, cli, commands
+
+COMMANDS = ("screen", "stream", "events")
+
+
+class Started:
+    """What would have been started, and with which options."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.command: str | None = None
+        self.options: dict[str, object] = {}
+        for name in COMMANDS:
+            monkeypatch.setattr(commands, name, lambda chosen, name=name: self._start(name, chosen))
+
+    def _start(self, name: str, chosen: argparse.Namespace) -> int:
+        self.command, self.options = name, vars(chosen)
+        return 0
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
+    return Started(monkeypatch)
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch, stdin: bool, stdout: bool) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: stdin)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("--interval x", "--interval: 'x' is not a number of seconds from 0.1 to 3600"),
+        ("--interval nan", "--interval: 'nan'"),
+        ("--interval inf", "--interval: 'inf'"),
+        ("--interval 0", "--interval: '0'"),
+        ("--interval -1", "--interval: '-1'"),
+        ("--interval 3601", "--interval: '3601'"),
+        ("--role both", "--role: invalid choice: 'both' (choose from 'client', 'server')"),
+        ("--port 0", "--port: '0' is not a whole number from 1 to 65535"),
+        ("--port 65536", "--port: '65536'"),
+        ("--port https", "--port: 'https'"),
+        ("--port 4.5", "--port: '4.5'"),
+        ("--port ٤٤٣", "--port: '٤٤٣'"),
+        ("--port " + "9" * 5000, "--port: '99999"),
+        ("--peer 10.2.0.0/33", "--peer: '10.2.0.0/33' is not an address or network, as in 10.2.0.0/16"),
+        ("--peer web-3", "--peer: 'web-3'"),
+        ("--peer fe80::1%", "--peer: 'fe80::1%'"),
+        ("--netns no-such-namespace", "--netns: no namespace 'no-such-namespace': give a name as in 'ip netns'"),
+        ("--netns ../../proc/self/ns/net", "--netns: no namespace '../../proc/self/ns/net'"),
+        ("--netns .", "--netns: no namespace '.'"),
+        ("--netns ..", "--netns: no namespace '..'"),
+        ("--netns " + "a" * 300, "--netns: no namespace 'aaa"),
+        ("--netns \x1b[31m", r"--netns: no namespace '\x1b[31m'"),
+        ("--bogus", "unrecognized arguments: --bogus"),
+        ("bogus", "invalid choice: 'bogus' (choose from 'events', 'stream')"),
+        ("stream -n 0", "-n: '0' is not a whole number from 1 to 1000000000"),
+        ("stream -n", "-n: expected one argument"),
+        ("events -n x", "-n: 'x'"),
+        ("events --role both", "--role: invalid choice"),
+        ("stream more", "unrecognized arguments: more"),
+        ("--json", "unrecognized arguments: --json"),
+        ("--interval", "--interval: expected one argument"),
+    ],
+    ids=lambda text: ascii(text[:40]),
+)
+def test_bad_input_is_named_in_one_line(
+    arguments: str, named: str, started: Started, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments.split(" "))
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out, started.command) == (2, "", None)
+    assert re.fullmatch(r"tfotop[^\n]*: [^\n]*\(see tfotop[a-z ]* --help\)\n", printed.err), printed.err
+    assert named in printed.err
+
+
+def test_an_empty_name_of_a_namespace_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["--netns", ""])
+    assert "no namespace ''" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["events", "--help"], ["stream", "--help"]])
+def test_help_has_examples(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(arguments)
+    printed = capsys.readouterr().out
+    assert cli.EXAMPLES.strip() in printed
+    for option in ("--interval", "--role", "--port", "--peer", "--netns", "--no-bpf"):
+        assert option in printed
+
+
+def test_every_example_is_taken(monkeypatch: pytest.MonkeyPatch, started: Started) -> None:
+    terminal(monkeypatch, stdin=True, stdout=True)
+    examples = [line.split("  ")[1].split()[2:] for line in cli.EXAMPLES.splitlines()[1:]]
+    ran = []
+    for arguments in examples:
+        assert cli.main(arguments) == 0
+        ran.append(started.command)
+    assert ran == ["screen", "events", "events", "stream", "stream"]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"tfotop {__version__}\n"
+
+
+def test_a_program_of_its_own_says_it_too() -> None:
+    command = [sys.executable, "-m", "tfotop", "stream", "-n", "none"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "tfotop stream: argument -n: 'none' is not a whole number from 1 to 1000000000 (see tfotop stream --help)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stdin", "stdout", "command"),
+    [(True, True, "screen"), (False, True, "stream"), (True, False, "stream"), (False, False, "stream")],
+)
+def test_the_screen_needs_a_terminal(
+    stdin: bool, stdout: bool, command: str, monkeypatch: pytest.MonkeyPatch, started: Started
+) -> None:
+    terminal(monkeypatch, stdin, stdout)
+    assert cli.main([]) == 0
+    assert started.command == command
+    if command == "stream":
+        assert (started.options["n"], started.options["json"]) == (1, False)
+
+
+@pytest.mark.parametrize("command", ["events", "stream"])
+def test_a_terminal_makes_no_difference_to_a_command(
+    command: str, monkeypatch: pytest.MonkeyPatch, started: Started
+) -> None:
+    terminal(monkeypatch, stdin=True, stdout=True)
+    assert cli.main([command]) == 0
+    assert (started.command, started.options["n"], started.options["json"]) == (command, None, False)
+
+
+OPTIONS = "--interval 2.5 --role server --port 443 --peer 10.2.3.4/16 --netns 4026531833 --no-bpf"
+
+
+@pytest.mark.parametrize("arguments", [f"{OPTIONS} stream", f"stream {OPTIONS}"], ids=["before", "behind"])
+def test_the_shared_options_stand_before_or_behind_the_command(arguments: str, started: Started) -> None:
+    assert cli.main(arguments.split()) == 0
+    assert {name: started.options[name] for name in ("interval", "role", "port", "peer", "netns", "no_bpf")} == {
+        "interval": 2.5,
+        "role": "server",
+        "port": 443,
+        "peer": ipaddress.ip_network("10.2.0.0/16"),
+        "netns": 4026531833,
+        "no_bpf": True,
+    }
+
+
+def test_what_is_not_chosen_is_any(started: Started) -> None:
+    assert cli.main(["stream"]) == 0
+    assert commands.selection(argparse.Namespace(**started.options)) == (None, None, None, None)
+    assert (started.options["interval"], started.options["no_bpf"]) == (1.0, False)
+
+
+def test_a_namespace_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "blue").touch()
+    monkeypatch.setattr(cli, "Path", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    assert cli.netns("blue") == (tmp_path / "blue").stat().st_ino
+
+
+def test_events_without_ebpf_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["events", "--no-bpf"]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "tfotop: events needs eBPF: run without --no-bpf\n")
+
+
+def test_control_c_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_chosen: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "stream", interrupted)
+    assert cli.main(["stream"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    program = "import sys; from tfotop import cli, commands\ndef closed(chosen): raise BrokenPipeError\n"
+    program += "commands.stream = closed; status = cli.main(['stream']); print('lost'); sys.exit(status)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
