@@ -23,7 +23,9 @@ static __always_inline void client_syn(struct __sk_buff *skb, struct bpf_sock *s
 	struct mark *mark = marks.sk_storage_get(sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	struct handshake *known = handshakes.lookup(flow), h = { .syn_ns = now, .last_syn_ns = now, .netns = netns };
 
-	if (known && known->isn == s->seq && known->outcome == UNDECIDED) {
+	if (known && known->isn == s->seq) {
+		if (known->outcome != UNDECIDED)	/* the kernel did not take the SYN-ACK that the hook saw */
+			return;
 		known->syn_retransmits++;
 		known->last_syn_ns = now;
 		known->last_syn_tsval = o->tsval;

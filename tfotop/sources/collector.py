@@ -1,12 +1,13 @@
 """One Sample from all sources: cheap ones are read each time, dear ones every few seconds; each may fail alone."""
 
 import os
-import resource
 from collections.abc import Callable
 from typing import Final
 
+import psutil
+
 from tfotop.sample import Connection, Cost, Keys, Listener, Metric, Namespace, Problem, Process, Sample, Sysctls
-from tfotop.sources import keys, listeners, namespaces, netstat, sock_diag, sysctl
+from tfotop.sources import keys, listeners, namespaces, netstat, sock_diag, sysctl, tcp_metrics
 from tfotop.sources.handshakes import Sensor
 from tfotop.sources.namespaces import Netns
 from tfotop.sources.owners import Owners
@@ -15,13 +16,13 @@ from tfotop.sources.records import cookie_fingerprint
 SETTINGS_PERIOD_S: Final = 2.0  # sysctls, keys, listeners
 UNKNOWN_PERIOD_S: Final = 0.2  # listeners again, when a handshake names one that is not known
 SOCKETS_PERIOD_S: Final = 5.0  # tcp_metrics, connections
-PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Settings:
     """What was last read inside one namespace."""
 
     def __init__(self) -> None:
+        self.looked = False
         self.sysctls: Sysctls | None = None
         self.keys: Keys | None = None
         self.listeners: tuple[Listener, ...] | None = None
@@ -39,6 +40,10 @@ class Collector:
         self._settings: dict[tuple[int, int | None], Settings] = {}
         self._settings_s = self._sockets_s = float("-inf")
         self._lasting: dict[str, list[Problem]] = {}
+
+    def prepare(self, now_s: float) -> None:
+        """Read the dear sources while the sensor is still being compiled, so that the first sample is quick."""
+        self._refresh(namespaces.find(lambda _problem: None), now_s)
 
     def sample(self, mono_ns: int, wall_ns: int) -> Sample:
         """Read everything that is due. Counters are read before and after the sensor: its totals lie between."""
@@ -68,7 +73,7 @@ class Collector:
 
     def _refresh(self, found: tuple[Netns, ...], now_s: float) -> None:
         self._settings = {(n.inum, n.cookie): self._settings.get((n.inum, n.cookie)) or Settings() for n in found}
-        new = any(state.sysctls is None for state in self._settings.values())
+        new = any(not state.looked for state in self._settings.values())
         if new or now_s - self._settings_s >= SETTINGS_PERIOD_S:
             self._settings_s = now_s
             self._for_each(found, "settings", self._read_settings)
@@ -81,6 +86,7 @@ class Collector:
         problems: list[Problem] = []
         for netns in found:
             state = self._settings[netns.inum, netns.cookie]
+            state.looked = True  # also where it is closed to us: trying again each time would be dear
             namespaces.visit(netns, lambda state=state: read(state, problems), problems.append)  # type: ignore[misc]
         self._lasting[kind] = problems
 
@@ -99,8 +105,6 @@ class Collector:
         self._lasting["owners"] = problems
 
     def _read_sockets(self, state: Settings, problems: list[Problem]) -> None:
-        from tfotop.sources import tcp_metrics  # pyroute2 takes longer to import than all the rest
-
         name = cookie_fingerprint(self.sensor.secrets) if self.sensor else None
         state.metrics = tcp_metrics.read(problems.append, name)
         connections = sock_diag.read(problems.append)
@@ -126,7 +130,7 @@ class Collector:
     def remember_owners(self, now_s: float) -> None:
         """Learn the listeners of the host every few seconds, so that they are known also when they are gone."""
         if now_s - self._settings_s >= SETTINGS_PERIOD_S:
-            self._look_for_owners(now_s)
+            self.prepare(now_s)
 
     def owner(self, now_s: float) -> Callable[[int | None, int], Process | None]:
         """Who owns a listener; one that is not known yet is looked for anew, but not for each handshake."""
@@ -134,19 +138,18 @@ class Collector:
         def find(netns: int | None, cookie: int) -> Process | None:
             known = self.owners.of(netns, cookie)
             if known is None and now_s - self._settings_s >= UNKNOWN_PERIOD_S:
-                self._look_for_owners(now_s)
+                self._settings_s = float("-inf")
+                self.prepare(now_s)
             return known or self.owners.of(netns, cookie)
 
         return find
 
-    def _look_for_owners(self, now_s: float) -> None:
-        self._settings_s = float("-inf")
-        self._refresh(namespaces.find(lambda _problem: None), now_s)
+
+_ourselves = psutil.Process()
 
 
 def _cost() -> Cost:
-    """CPU time of this process and of the child that compiled, and resident memory (proc_pid_statm(5))."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    with open("/proc/self/statm") as statm:
-        resident = int(statm.read().split()[1]) * PAGE
-    return Cost(cpu_ns=int((used.ru_utime + used.ru_stime) * 1e9), rss_bytes=resident)
+    """CPU time of this process (without the child that compiled) and resident memory."""
+    with _ourselves.oneshot():
+        used = _ourselves.cpu_times()
+        return Cost(cpu_ns=int((used.user + used.system) * 1e9), rss_bytes=_ourselves.memory_info().rss)

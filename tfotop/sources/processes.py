@@ -14,7 +14,7 @@ from tfotop.sources.namespaces import pids as all_pids
 
 SOURCE = "processes"
 PERIOD_S = 2.0
-MISSED_PERIODS = 10
+MISSED_S = 30.0
 INIT = 1
 
 
@@ -29,12 +29,12 @@ class Processes:
     """The owners of sockets, remembered from call to call.
 
     ``period_s``: known holders are checked, and new sockets sought, at most this often; a socket that was sought in
-    vain (the kernel's own, or of a process closed to us) is sought again after ``MISSED_PERIODS`` of them.
+    vain (the kernel's own, or of a process closed to us) is sought again after ``missed_s``.
     """
 
-    def __init__(self, proc: str = "/proc", period_s: float = PERIOD_S) -> None:
+    def __init__(self, proc: str = "/proc", period_s: float = PERIOD_S, missed_s: float = MISSED_S) -> None:
         self._proc = proc
-        self._period_s = period_s
+        self._period_s, self._missed_after_s = period_s, missed_s
         self._known: dict[int, Holder] = {}
         self._missed_s: dict[int, float] = {}
         self._looked_s: float | None = None
@@ -73,7 +73,7 @@ class Processes:
 
     def _due(self, inodes: Collection[int], now_s: float) -> set[int]:
         """The sockets to seek now: unknown, and not sought in vain a short while ago. Inode 0 is no socket's."""
-        again_s = now_s - self._period_s * MISSED_PERIODS
+        again_s = now_s - self._missed_after_s
         resting = {inode for inode, since_s in self._missed_s.items() if since_s > again_s}
         return set(inodes) - self._known.keys() - resting - {0}
 

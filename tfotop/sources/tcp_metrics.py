@@ -4,11 +4,10 @@ Source: generic netlink, family ``tcp_metrics``, TCP_METRICS_CMD_GET (include/ua
 namespace of the thread that asks: call through ``namespaces.visit``. Takes no privilege.
 """
 
+import socket
+import sys
 from collections.abc import Callable
-from typing import Any, Final
-
-from pyroute2.netlink import genlmsg, nla
-from pyroute2.netlink.exceptions import NetlinkDecodeError
+from typing import Final
 
 from tfotop.sample import Metric, Problem
 from tfotop.sources import Report, netlink
@@ -17,50 +16,17 @@ SOURCE = "tcp_metrics"
 LIMIT = 4096
 FAMILY = "tcp_metrics"
 TCP_METRICS_CMD_GET: Final = 1
-# TCP_METRICS_ATTR_VALS, and those from FOPEN_MSS to FOPEN_COOKIE
-VALS: Final = 6
-FAST_OPEN: Final = frozenset((7, 8, 9, 10))
-FAST_OPEN_NUMBERS: Final = ("FOPEN_MSS", "FOPEN_SYN_DROPS", "FOPEN_SYN_DROP_TS")
+# enum of TCP_METRICS_ATTR_*
+ADDR_IPV4, ADDR_IPV6, AGE, VALS = 1, 2, 3, 6
+FOPEN_MSS, FOPEN_SYN_DROPS, FOPEN_SYN_DROP_TS, FOPEN_COOKIE = 7, 8, 9, 10
+SADDR_IPV4, SADDR_IPV6 = 11, 12
+FAST_OPEN: Final = frozenset((FOPEN_MSS, FOPEN_SYN_DROPS, FOPEN_SYN_DROP_TS, FOPEN_COOKIE))
+# enum tcp_metric_index plus one, inside VALS: ms and us, each shifted left by three
+RTT, RTT_US = 1, 6
+WIDTHS: Final = {FOPEN_MSS: 2, FOPEN_SYN_DROPS: 2, FOPEN_SYN_DROP_TS: 8, AGE: 8, RTT: 4, RTT_US: 4}
 HEADERS_BYTES: Final = netlink.HEADER.size + netlink.GENERIC_HEADER.size
 
 CookieName = Callable[[bytes], str]
-
-
-class tcp_metrics_msg(genlmsg):  # type: ignore[misc]  # noqa: N801  pyroute2's way to name messages
-    """One entry; ages are in milliseconds, ``tcp_metrics_get_fill`` writes nothing for what it does not know."""
-
-    prefix = "TCP_METRICS_ATTR_"
-    nla_map = (
-        ("TCP_METRICS_ATTR_UNSPEC", "none"),
-        ("TCP_METRICS_ATTR_ADDR_IPV4", "ip4addr"),
-        ("TCP_METRICS_ATTR_ADDR_IPV6", "ip6addr"),
-        ("TCP_METRICS_ATTR_AGE", "uint64"),
-        ("TCP_METRICS_ATTR_TW_TSVAL", "uint32"),
-        ("TCP_METRICS_ATTR_TW_TS_STAMP", "int32"),
-        ("TCP_METRICS_ATTR_VALS", "vals"),
-        ("TCP_METRICS_ATTR_FOPEN_MSS", "uint16"),
-        ("TCP_METRICS_ATTR_FOPEN_SYN_DROPS", "uint16"),
-        ("TCP_METRICS_ATTR_FOPEN_SYN_DROP_TS", "uint64"),
-        ("TCP_METRICS_ATTR_FOPEN_COOKIE", "cdata"),
-        ("TCP_METRICS_ATTR_SADDR_IPV4", "ip4addr"),
-        ("TCP_METRICS_ATTR_SADDR_IPV6", "ip6addr"),
-        ("TCP_METRICS_ATTR_PAD", "none"),
-    )
-
-    class vals(nla):  # type: ignore[misc]  # noqa: N801
-        """Numbers of ``enum tcp_metric_index`` plus one; RTT in ms, RTT_US in us, each shifted left by three."""
-
-        prefix = "TCP_METRIC_"
-        nla_map = (
-            ("TCP_METRIC_UNSPEC", "none"),
-            ("TCP_METRIC_RTT", "uint32"),
-            ("TCP_METRIC_RTTVAR", "uint32"),
-            ("TCP_METRIC_SSTHRESH", "uint32"),
-            ("TCP_METRIC_CWND", "uint32"),
-            ("TCP_METRIC_REORDERING", "uint32"),
-            ("TCP_METRIC_RTT_US", "uint32"),
-            ("TCP_METRIC_RTTVAR_US", "uint32"),
-        )
 
 
 def read(report: Report, fingerprint_cookie: CookieName | None = None, limit: int = LIMIT) -> tuple[Metric, ...] | None:
@@ -105,39 +71,48 @@ def _collect(family: int, limit: int) -> tuple[list[bytes], int]:
 
 
 def decode(entry: bytes, report: Report, fingerprint_cookie: CookieName | None = None) -> Metric | None:
-    """The record of one message; ``None`` if it has neither Fast Open data nor an RTT, or no destination."""
-    try:
-        message = tcp_metrics_msg(entry)
-        message.decode()
-    except NetlinkDecodeError:
-        report(Problem(source=SOURCE, text="an entry is malformed"))
-        return None
-    of = _attributes(message)
-    rtt_us = _rtt_us(of)
-    destination = of.get("ADDR_IPV4") or of.get("ADDR_IPV6")
-    cookie: bytes | None = of.get("FOPEN_COOKIE")
-    if destination is None or not (rtt_us or cookie or any(of.get(name) is not None for name in FAST_OPEN_NUMBERS)):
+    """The record of one message; ``None`` if it has neither Fast Open data nor an RTT, or no destination.
+
+    ``tcp_metrics_fill_info`` writes nothing for what it does not know; ages are in milliseconds.
+    """
+    of = _payloads(entry, HEADERS_BYTES)
+    rtt_us, cookie = _rtt_us(of.get(VALS, b"")), of.get(FOPEN_COOKIE)
+    destination = _address(of, ADDR_IPV4, ADDR_IPV6)
+    if destination is None or not (rtt_us or FAST_OPEN & of.keys()):
+        if not of:
+            report(Problem(source=SOURCE, text="an entry is malformed"))
         return None
     return Metric(
         destination=destination,
-        source=of.get("SADDR_IPV4") or of.get("SADDR_IPV6"),
-        age_ms=of.get("AGE"),
+        source=_address(of, SADDR_IPV4, SADDR_IPV6),
+        age_ms=_number(of, AGE),
         rtt_us=rtt_us,
-        fo_mss=of.get("FOPEN_MSS"),
+        fo_mss=_number(of, FOPEN_MSS),
         fo_cookie_len=len(cookie) if cookie else None,
         fo_cookie_id=fingerprint_cookie(cookie) if cookie and fingerprint_cookie else None,
-        fo_syn_drops=of.get("FOPEN_SYN_DROPS"),
-        fo_syn_drop_age_ms=of.get("FOPEN_SYN_DROP_TS"),
+        fo_syn_drops=_number(of, FOPEN_SYN_DROPS),
+        fo_syn_drop_age_ms=_number(of, FOPEN_SYN_DROP_TS),
     )
 
 
-def _attributes(message: genlmsg) -> dict[str, Any]:
-    """The attributes of a message by name, without the prefix that all have."""
-    return {name.removeprefix(message.prefix): value for name, value in message["attrs"]}
+def _payloads(buffer: bytes, start: int) -> dict[int, bytes]:
+    """The payload of each attribute by its kind."""
+    return {kind: buffer[at:end] for kind, at, end in netlink.attributes(buffer, start, len(buffer))}
 
 
-def _rtt_us(of: dict[str, Any]) -> int | None:
+def _number(of: dict[int, bytes], kind: int) -> int | None:
+    payload = of.get(kind, b"")
+    return int.from_bytes(payload, sys.byteorder) if len(payload) == WIDTHS[kind] else None
+
+
+def _address(of: dict[int, bytes], v4: int, v6: int) -> str | None:
+    if len(of.get(v4, b"")) == 4:
+        return socket.inet_ntop(socket.AF_INET, of[v4])
+    return socket.inet_ntop(socket.AF_INET6, of[v6]) if len(of.get(v6, b"")) == 16 else None
+
+
+def _rtt_us(values: bytes) -> int | None:
     """The smoothed RTT in microseconds; kernels before 3.15 gave milliseconds only."""
-    values = _attributes(of["VALS"]) if "VALS" in of else {}
-    eighths = values.get("RTT_US") or values.get("RTT", 0) * 1000
+    of = _payloads(values, 0)
+    eighths = _number(of, RTT_US) or (_number(of, RTT) or 0) * 1000
     return eighths >> 3 or None

@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 
 from tests.scenarios import build
 from tfotop.sample import Keys, Listener, Metric, Problem, Process, Sample, Sysctls
-from tfotop.sources import collector, keys, listeners, namespaces, netstat, sock_diag, sysctl, tcp_metrics
+from tfotop.sources import keys, listeners, namespaces, netstat, sock_diag, sysctl, tcp_metrics
 from tfotop.sources.collector import Collector
 from tfotop.sources.namespaces import Netns
 from tfotop.sources.processes import Processes
@@ -41,7 +41,6 @@ class Host:
         self.failing: set[str] = set()
         self.asked: Counter[str] = Counter()
         self.found: tuple[Netns, ...] = (OWN, OTHER)
-        self.inside: Netns | None = None
         self.closed: set[int] = set()
         monkeypatch.setattr(
             namespaces, "find", lambda report: (self._answer("namespaces", report) and self.found) or ()
@@ -55,6 +54,9 @@ class Host:
         monkeypatch.setattr(tcp_metrics, "read", lambda report, _name: self._answer("metrics", report))
         monkeypatch.setattr(sock_diag, "read", lambda report: self._answer("connections", report))
         monkeypatch.setattr(Processes, "holders", lambda *_: {100: listeners.Holder(build.NGINX, 6)})
+
+    def _find(self, report: Callable[[Problem], object]) -> tuple[Netns, ...]:
+        return self.found if self._answer("namespaces", report) else ()
 
     def _answer(self, source: str, report: Callable[[Problem], object]) -> Any:
         self.asked[source] += 1
@@ -296,7 +298,3 @@ def test_owners_remembered_are_bounded(host: Host, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(listeners, "dump", lambda _report, i=i: (replace(LISTENER, cookie=i),))
         made.remember_owners(10.0 * i)
     assert [made.owners.of(10, i) for i in range(4)] == [None, None, build.NGINX, build.NGINX]
-
-
-def test_the_periods_are_as_documented() -> None:
-    assert collector.SETTINGS_PERIOD_S < collector.SOCKETS_PERIOD_S

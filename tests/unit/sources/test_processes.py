@@ -74,7 +74,7 @@ def test_nothing_is_scanned_while_all_are_known(tree: Tree, monkeypatch: pytest.
 
 
 def test_a_socket_sought_in_vain_is_left_alone_for_longer(tree: Tree) -> None:
-    known = Processes(str(tree.root), period_s=2)
+    known = Processes(str(tree.root), period_s=2, missed_s=20)
     assert holders(known, {100}, 0) == {}
     tree.process(10, fd4=100)
     assert holders(known, {100}, 19) == {}
