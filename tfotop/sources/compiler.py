@@ -20,6 +20,7 @@ from tfotop.sources.btf import Btf
 from tfotop.sources.cgroup import open_root
 from tfotop.sources.layout import RINGS, TABLES
 from tfotop.sources.libbpf import Libbpf
+from tfotop.sources.mounts import become_private, cover
 
 DISTRIBUTION: Final = ("/usr/lib/python3/dist-packages", "/usr/lib/python3/site-packages")
 NEEDS: Final = "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
@@ -41,6 +42,10 @@ STEPS: Final = {
     "egress": ("outgoing_step",),
 }
 STEP_ARRAYS: Final = tuple(f"{name}_steps" for name in STEPS)
+
+
+# bcc optimises what clang gives it: once is enough, and halves the time. -O1 keeps loops from being unrolled.
+FLAGS: Final = ("-O1", "-Xclang", "-disable-llvm-passes")
 
 
 class Refused(Exception):
@@ -113,7 +118,7 @@ def compile_sensor(bcc: Any, flags: list[str]) -> Any:
     directory = source_directory()
     os.environ["BCC_KERNEL_SOURCE"] = str(directory)
     try:
-        bpf = bcc.BPF(text=source_text(directory).encode(), cflags=flags)
+        bpf = bcc.BPF(text=source_text(directory).encode(), cflags=[*FLAGS, *flags])
     except Exception as error:  # bcc raises plain Exception for a failed compilation or map creation
         raise Refused(f"bpf(2) refused the sensor: {error}", NEEDS) from error
     for name, (key_size, value_size) in TABLES.items():
@@ -151,6 +156,18 @@ def attach(bcc: Any, bpf: Any, libbpf: Libbpf) -> list[int]:
     return links
 
 
+def prepare_mounts() -> None:
+    """Mounts of our own: for a root of cgroup v2 where there is none, and to spare bcc a search.
+
+    bcc reads all of /proc/kallsyms to choose between two helpers that we do not use: a fifth of the whole start.
+    """
+    try:
+        become_private()
+        cover("/proc/kallsyms")
+    except OSError:
+        pass  # it starts later, or not at all, and then says why
+
+
 def main() -> None:
     """Send one JSON message with the descriptors of the maps, then the links; or one with the refusal."""
     channel, options = socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])
@@ -159,6 +176,7 @@ def main() -> None:
             libbpf = Libbpf()
         except OSError as error:
             raise Refused(str(error), f"install {BCC_PACKAGES}") from error
+        prepare_mounts()
         bcc = import_bcc()
         flags, cookie_secrets, missing = definitions(libbpf, options)
         bpf = compile_sensor(bcc, flags)
