@@ -97,6 +97,7 @@ def stream(chosen: argparse.Namespace) -> int:
     from tfotop.views import json_lines, text
 
     collector = Collector(NO_SENSOR)
+    collector.prepare(time.monotonic())
     attach(collector, starting)
     model, due, left, wanted = None, time.monotonic(), chosen.n, selection(chosen)
     while left != 0 and not stop.requested:
