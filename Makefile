@@ -103,11 +103,11 @@ endif
 
 ifneq ($(wildcard /usr/bin/apt-get),)
 run_packages := python3 python3-venv python3-bpfcc iproute2
-test_packages := $(run_packages) bpftool curl httping nftables nginx tmux tshark
+test_packages := $(run_packages) bpftool curl gcc httping nftables nginx tmux tshark
 kernel_packages := busybox-static cpio kmod qemu-system-common qemu-system-x86
 else
 run_packages := python3 python3-bcc iproute
-test_packages := $(run_packages) bpftool curl httping nftables nginx tmux wireshark-cli
+test_packages := $(run_packages) bpftool curl gcc httping nftables nginx tmux wireshark-cli
 kernel_packages := # tests/kernels needs apt: the kernels are Debian's
 endif
 

@@ -54,10 +54,13 @@ def netns(text: str) -> int:
     """A network namespace by its inode number, or by its name as in ``ip netns``."""
     if text.isascii() and text.isdigit():
         return int(text)
-    path = Path("/run/netns", text)
-    if not text or "/" in text or not path.exists():
-        raise argparse.ArgumentTypeError(f"no namespace {text!r}: give a name as in 'ip netns', or an inode number")
-    return path.stat().st_ino
+    try:
+        if text in ("", ".", "..") or "/" in text:
+            raise FileNotFoundError
+        return Path("/run/netns", text).stat().st_ino
+    except (OSError, ValueError):
+        message = f"no namespace {text[:40]!r}: give a name as in 'ip netns', or an inode number"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,24 +71,52 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+def shared(later: bool) -> Parser:
+    """The options of every command. ``later``: behind its name, where one that is left out must not undo the first."""
+    options = Parser(add_help=False, argument_default=argparse.SUPPRESS if later else None)
+    options.add_argument(
+        "--interval",
+        type=interval,
+        metavar="S",
+        default=argparse.SUPPRESS if later else 1.0,
+        help="seconds between samples, 0.1 to 3600 (1)",
+    )
+    options.add_argument("--role", choices=ROLES, help="only this role")
+    options.add_argument("--port", type=whole(1, 65535), help="only this port of the server")
+    options.add_argument("--peer", type=network, metavar="CIDR", help="only peers in this network")
+    options.add_argument("--netns", type=netns, metavar="NAME", help="only this network namespace (name or inode)")
+    absent = argparse.SUPPRESS if later else False
+    options.add_argument(
+        "--no-bpf", action="store_true", default=absent, help="without eBPF: counters, sysctls, queues and keys only"
+    )
+    return options
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    shared = Parser(add_help=False)
-    shared.add_argument("--interval", type=interval, default=1.0, metavar="S", help="seconds between samples (1)")
-    shared.add_argument("--role", choices=ROLES, help="only this role")
-    shared.add_argument("--port", type=whole(1, 65535), help="only this port of the server")
-    shared.add_argument("--peer", type=network, metavar="CIDR", help="only peers in this network")
-    shared.add_argument("--netns", type=netns, metavar="NAME", help="only this network namespace (name or inode)")
-    shared.add_argument("--no-bpf", action="store_true", help="without eBPF: counters, sysctls, queues and keys only")
-    form = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EXAMPLES}
-    top = Parser("tfotop", description="Live monitor for TCP Fast Open (RFC 7413).", parents=[shared], **form)  # type: ignore[arg-type]
+    top = Parser(
+        "tfotop",
+        description="Live monitor for TCP Fast Open (RFC 7413).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[shared(later=False)],
+    )
     top.add_argument("--version", action="version", version=f"tfotop {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    events = commands.add_parser("events", parents=[shared], help="a line for each handshake as it is decided", **form)  # type: ignore[arg-type]
-    stream = commands.add_parser("stream", parents=[shared], help="a snapshot for each interval", **form)  # type: ignore[arg-type]
-    for command, what in ((events, "handshakes"), (stream, "snapshots")):
-        command.add_argument("-n", type=whole(1, 10**9), metavar="N", help=f"end after N {what}")
-        command.add_argument("--json", action="store_true", help="one JSON object a line")
+    for name, one, what in (
+        ("events", "a line for each handshake as it is decided", "handshakes"),
+        ("stream", "a snapshot for each interval", "snapshots"),
+    ):
+        command = commands.add_parser(
+            name,
+            help=one,
+            description=f"Prints {one}.",
+            epilog=EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[shared(later=True)],
+        )
+        command.add_argument("-n", type=whole(1, 10**9), metavar="N", default=None, help=f"end after N {what}")
+        command.add_argument("--json", action="store_true", default=False, help="one JSON object a line")
     return top
 
 

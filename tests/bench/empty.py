@@ -7,6 +7,7 @@ import sys
 from tfotop.sources.cgroup import open_root
 from tfotop.sources.compiler import PROGRAMS, import_bcc, source_directory
 from tfotop.sources.libbpf import Libbpf
+from tfotop.sources.mounts import become_private, cover
 
 SOURCE = b"""
 #include <uapi/linux/bpf.h>
@@ -16,6 +17,8 @@ int empty_egress(struct __sk_buff *skb) { return 1; }
 
 
 def main() -> None:
+    become_private()  # open_root may mount, and bcc is quicker where it finds no symbols
+    cover("/proc/kallsyms")
     os.environ["BCC_KERNEL_SOURCE"] = str(source_directory())
     bcc, libbpf, root = import_bcc(), Libbpf(), open_root()
     bpf = bcc.BPF(text=SOURCE)

@@ -30,6 +30,11 @@ def count(number: float | None) -> str:
     return "-" if number is None else f"{number:.0f}"
 
 
+def rate(per_s: float | None) -> str:
+    """A rate without its unit: a small one is not 0."""
+    return "-" if per_s is None else f"{per_s:.1f}" if 0 < per_s < 1 else f"{per_s:.0f}"
+
+
 def problem(p: Problem) -> str:
     """One line: what is missing, and how to get it."""
     return f"{p.source}: {printable(p.text)}" + (f" ({printable(p.remedy)})" if p.remedy else "")

@@ -87,7 +87,7 @@ def _rates(model: Model) -> str:
         ("rejected", rates.rejected_per_s),
         ("queue full", rates.queue_full_per_s),
     )
-    return "  ".join(f"{name} {count(value)}/s" for name, value in values)
+    return "  ".join(f"{name} {show.rate(value)}/s" for name, value in values)
 
 
 def _namespace(state: NamespaceState) -> Iterator[str]:

@@ -37,18 +37,18 @@ def test_the_root_is_the_whole_v2_tree(lines: list[str], root: str | None, tmp_p
     assert cgroup.find_root(mountinfo) == root
 
 
-def test_where_it_is_mounted_it_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(cgroup, "find_root", lambda: str(tmp_path))
-    monkeypatch.setattr(cgroup, "_open_privately", lambda: pytest.fail("no mount is needed"))
+@pytest.mark.parametrize("mounted", [True, False])
+def test_where_it_is_not_mounted_it_is_mounted_first(
+    mounted: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mounts: list[tuple[str, str]] = []
+    monkeypatch.setattr(cgroup, "find_root", lambda: str(tmp_path) if mounted else None)
+    monkeypatch.setattr(cgroup, "ANY_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(cgroup, "mount", lambda *what: mounts.append(what))
     fd = cgroup.open_root()
     try:
         assert os.path.samestat(os.fstat(fd), tmp_path.stat())
         assert not os.get_inheritable(fd)
     finally:
         os.close(fd)
-
-
-def test_where_it_is_not_mounted_a_private_mount_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroup, "find_root", lambda: None)
-    monkeypatch.setattr(cgroup, "_open_privately", lambda: 1234)
-    assert cgroup.open_root() == 1234
+    assert mounts == ([] if mounted else [("cgroup2", str(tmp_path))])

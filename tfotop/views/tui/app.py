@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding
+from textual.events import Resize
+from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widgets import Static
 
@@ -15,12 +17,14 @@ from tfotop.views.tui import panels
 from tfotop.views.tui.messages import ModelReady
 from tfotop.views.tui.widgets.peers import PeersTable
 
-KEYS = "q quit  space pause  arrows or j k move"
+KEYS = ("q quit", "space pause", "arrows or j k move")
+LOW = 16  # lines, below which the counters leave their place to the peers
 
 
 class TfotopApp(App[None]):
     """Header, what is wrong, rates, peers, counters, cost."""
 
+    TITLE = "tfotop"
     CSS_PATH = "tfotop.tcss"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS = [
@@ -38,12 +42,12 @@ class TfotopApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """The whole screen."""
-        yield Static(panels.header(None, self._host, self._kernel, 0, False), id="header", markup=False)
+        yield Static(panels.header(None, self._host, self._kernel, 0, False, 0), id="header", markup=False)
         yield Static("", id="trouble", markup=False)
         yield Static("", id="headline", markup=False)
         yield PeersTable()
         yield Static("", id="counters", markup=False)
-        yield Static(KEYS, id="footer", markup=False)
+        yield Static("  ".join(KEYS), id="footer", markup=False)
 
     def on_mount(self) -> None:
         """End like a program of the terminal: the signals restore it too."""
@@ -59,31 +63,38 @@ class TfotopApp(App[None]):
 
     def watch_newest(self, model: Model | None) -> None:
         """Show it, in one repaint."""
-        self._show(model)
+        if model is not None:
+            self._show(model, self.size)
 
     def watch_paused(self) -> None:
         """Only the header says so; what is on the screen stays."""
-        self._show_header(self.newest)
+        self._show_header(self.newest, self.size.width)
 
     def action_pause(self) -> None:
         """Freeze the view; collecting goes on."""
         self.paused = not self.paused
 
-    def _show_header(self, model: Model | None) -> None:
-        text = panels.header(model, self._host, self._kernel, self._interval_s, self.paused)
+    def on_resize(self, event: Resize) -> None:
+        """What was laid out for another width is laid out anew."""
+        if self.newest is not None:
+            self._show(self.newest, event.size)
+
+    def _show_header(self, model: Model | None, width: int) -> None:
+        text = panels.header(model, self._host, self._kernel, self._interval_s, self.paused, width)
         self.query_one("#header", Static).update(text)
 
-    def _show(self, model: Model | None) -> None:
+    def _show(self, model: Model, size: Size) -> None:
         with self.batch_update():
-            self._show_header(model)
+            self._show_header(model, size.width)
             trouble = self.query_one("#trouble", Static)
             trouble.update(panels.trouble(model))
             trouble.display = bool(panels.trouble(model))
-            self.query_one("#headline", Static).update(panels.headline(model))
-            self.query_one("#counters", Static).update(panels.counters(model))
-            self.query_one("#footer", Static).update("  ".join(filter(None, [KEYS, panels.cost(model)])))
-            if model is not None:
-                self.query_one(PeersTable).show(model)
+            self.query_one("#headline", Static).update(panels.headline(model, size.width))
+            counters = self.query_one("#counters", Static)
+            counters.update(panels.counters(model, size.width))
+            counters.display = size.height >= LOW
+            self.query_one("#footer", Static).update(panels.flow([*KEYS, *panels.cost(model)], size.width))
+            self.query_one(PeersTable).show(model)
 
 
 Feeder = Callable[[Callable[[Model], object]], Callable[[], None]]

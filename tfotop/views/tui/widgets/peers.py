@@ -7,7 +7,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tfotop.model.state import Model, PeerState
-from tfotop.views.tui.columns import Column, fitting, line
+from tfotop.views.format import problem
+from tfotop.views.tui.columns import Column, fitting, line, titles
 
 TITLE_LINES = 2
 
@@ -29,18 +30,19 @@ class PeersTable(ScrollView, can_focus=True):
         super().__init__(id="peers")
         self._rows: list[PeerState] = []
         self._now_ns = 0
-        self._known = False
+        self._empty = ""
         self._cursor: object = None
 
     def show(self, model: Model) -> None:
         """Take the newest model; the cursor stays on its peer."""
         self._rows = list(model.peers.values())[::-1]
-        self._now_ns, self._known = model.mono_ns, model.attached
-        self.virtual_size = Size(self.size.width, len(self._rows) + TITLE_LINES)
+        self._now_ns, self._empty = model.mono_ns, _why_empty(model)
+        self.virtual_size = Size(0, len(self._rows) + TITLE_LINES)  # columns fit themselves to any width
         self.refresh()
 
     def _index(self) -> int:
-        return next((i for i, row in enumerate(self._rows) if _key(row) == self._cursor), 0)
+        """Where the cursor's peer is now; just above the first row while there is no cursor."""
+        return next((i for i, row in enumerate(self._rows) if _key(row) == self._cursor), -1)
 
     def action_move(self, step: int) -> None:
         """Move the cursor and keep it in sight."""
@@ -60,16 +62,14 @@ class PeersTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget: titles, then the rows from the scroll offset on."""
-        columns = fitting(self.size.width)
+        columns = fitting(self.scrollable_content_region.width)
         if y < TITLE_LINES:
-            texts = [c.over if y == 0 else c.title for c in columns]
-            return self._strip(line(columns, texts), "peers--title")
+            return self._strip(titles(columns)[y], "peers--title")
         index = y - TITLE_LINES + round(self.scroll_offset.y)
         if index < len(self._rows):
             return self._row(columns, self._rows[index])
         if not self._rows and y == TITLE_LINES:
-            text = "no handshake yet" if self._known else "peers need eBPF: see the line above"
-            return self._strip(text, "peers--empty")
+            return self._strip(self._empty, "peers--empty")
         return self._strip("", "peers--row")
 
     def _row(self, columns: tuple[Column, ...], state: PeerState) -> Strip:
@@ -77,9 +77,19 @@ class PeersTable(ScrollView, can_focus=True):
         return self._strip(line(columns, [c.cell(state, self._now_ns) for c in columns]), style)
 
     def _strip(self, text: str, component: str) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         style = self.get_component_rich_style(component)
-        return Strip([Segment(text, style)]).adjust_cell_length(width, style).crop(0, width)
+        rest = text.lstrip()
+        blank = self.get_component_rich_style("peers--row")  # pictures lose underlined blanks at the left
+        segments = [Segment(" " * (len(text) - len(rest)), blank), Segment(rest, style)]
+        return Strip(segments).adjust_cell_length(width, style)
+
+
+def _why_empty(model: Model) -> str:
+    missing = next((p for p in model.problems if p.source == "sensor"), None)
+    if model.attached or missing is None:
+        return "no handshake yet" if model.attached else "peers need eBPF"
+    return f"peers need eBPF; {problem(missing)}"
 
 
 def _key(state: PeerState) -> object:

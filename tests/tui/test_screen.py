@@ -1,0 +1,443 @@
+"""The first screen: what it shows, and what its keys do."""
+
+import os
+import signal
+
+import pytest
+from textual.widgets import Static
+
+from tests.scenarios.build import NGINX, NO_EBPF, namespace, peer, sample, sensor, total
+from tests.tui.screen import LARGE, NORMAL, app, cursor, feed, lines, models, of_peers, running, scenario, shown
+from tfotop.model.fold import fold
+from tfotop.model.selection import Selection
+from tfotop.model.state import Model
+from tfotop.sample import Keys, Losses, Problem, Process, Sysctls
+from tfotop.views.tui import app as app_module
+from tfotop.views.tui import columns, panels
+from tfotop.views.tui.messages import ModelReady
+from tfotop.views.tui.widgets.peers import PeersTable
+
+# Before and around the first model
+
+
+async def test_the_screen_is_there_before_the_first_model() -> None:
+    async with running() as pilot:
+        assert lines(pilot)[0].startswith("tfotop  web-3  6.18.44  starting")
+        assert "PEER" in lines(pilot)[3]
+        assert lines(pilot)[-1].startswith("q quit  space pause")
+
+
+async def test_only_the_newest_of_many_models_is_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted: list[Model] = []
+    headline = panels.headline
+    monkeypatch.setattr(panels, "headline", lambda model, width: painted.append(model) or headline(model, width))
+    many = models([sample(i, sensor=sensor()) for i in range(50)])
+    async with running() as pilot:
+        for model in many:
+            pilot.app.post_message(ModelReady(model))
+        await pilot.pause()
+    assert painted[-1] is many[-1]
+    assert len(painted) < 5
+
+
+# The header
+
+
+@pytest.mark.parametrize(
+    ("size", "header"),
+    [
+        (NORMAL, "tfotop  web-3  server ON  client ON  key a41f+backup  eBPF exact  LIVE  14:13:31"),
+        (LARGE, f"{'tfotop  web-3  6.18.44  server ON  client ON  key a41f+backup  eBPF exact  1s':106}LIVE  14:13:31"),
+        ((40, 12), "server ON  client ON  eBPF exact  LIVE  14:13:31"[:40]),
+    ],
+    ids=str,
+)
+async def test_the_header(size: tuple[int, int], header: str) -> None:
+    async with running(scenario("healthy"), size=size) as pilot:
+        assert lines(pilot)[0].rstrip() == header.rstrip()
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ({"sysctls": Sysctls(tcp_fastopen=1)}, "server OFF  client ON"),
+        ({"sysctls": Sysctls(tcp_fastopen=0x402)}, "server ON  client OFF"),
+        ({"sysctls": None}, "server -  client -"),
+        ({"sysctls": Sysctls()}, "server -  client -"),
+        ({"keys": None}, "key -"),
+        ({"keys": Keys()}, "key none"),
+        ({"own": False}, "server -  client -  key -"),
+    ],
+    ids=str,
+)
+async def test_modes_and_key_of_our_own_namespace(place: dict[str, object], words: str) -> None:
+    async with running(fold(None, sample(namespaces=(namespace(**place),)))) as pilot:
+        assert f"  {words}  " in lines(pilot)[0]
+
+
+@pytest.mark.parametrize(("tier", "words"), [(0, "no privileges"), (1, "no eBPF"), (2, "eBPF")])
+async def test_the_tier(tier: int, words: str) -> None:
+    async with running(fold(None, sample(tier=tier))) as pilot:
+        assert f"  {words}  1s" in lines(pilot)[0]
+
+
+async def test_totals_that_differ_from_the_kernel_are_said_above() -> None:
+    before = sample(sensor=sensor())
+    after = sample(1, sensor=sensor(total("accepted", 5)))
+    async with running(*models([before, after])) as pilot:
+        assert "eBPF DIFFERS" in lines(pilot)[0]
+        assert lines(pilot)[1].startswith("! totals and kernel differ: TCPFastOpenPassive +0, tfotop +5")
+
+
+# What is wrong
+
+
+async def test_nothing_is_said_while_nothing_is_wrong() -> None:
+    async with running(scenario("healthy")) as pilot:
+        assert not any(line.startswith("!") for line in lines(pilot))
+
+
+async def test_the_worst_finding_is_named() -> None:
+    async with running(scenario("rejected"), size=LARGE) as pilot:
+        assert lines(pilot)[1].rstrip() == (
+            "! 2472 handshakes (412/s): bad cookie: do all servers behind this address share one key?"
+        )
+
+
+async def test_the_command_that_mends_it_is_not_cut_off() -> None:
+    async with running(scenario("server_bit_off", second=6)) as pilot:
+        said = " ".join(line.strip() for line in lines(pilot)[1:3])
+        assert said == (
+            "! 30 handshakes (5/s): the server bit 0x2 of net.ipv4.tcp_fastopen is off: "
+            "sysctl -w net.ipv4.tcp_fastopen=3"
+        )
+
+
+async def test_a_missing_source_is_named_with_how_to_get_it() -> None:
+    async with running(scenario("tier_0", second=1)) as pilot:
+        assert lines(pilot)[1].rstrip() == "! sensor: bcc is not installed (install python3-bpfcc)"
+        assert "peers need eBPF; sensor: bcc is not installed (install python3-bpfcc)" in "\n".join(lines(pilot))
+
+
+async def test_there_may_be_more() -> None:
+    problem = Problem(source="keys", text="not root", remedy="run as root")
+    wrong = sample(sensor=sensor(total("rejected", 1, "bad_cookie")), problems=(NO_EBPF, problem))
+    async with running(fold(None, wrong)) as pilot:
+        said = " ".join(line.strip() for line in lines(pilot)[1:3])
+        assert said.startswith("! 1 handshake: bad cookie")
+        assert said.endswith("(+2 more)")
+
+
+async def test_the_line_goes_when_the_trouble_goes() -> None:
+    broken, fine = models([sample(problems=(NO_EBPF,)), sample(1, sensor=sensor())])
+    async with running(broken) as pilot:
+        assert lines(pilot)[1].startswith("!")
+        await feed(pilot, fine)
+        assert lines(pilot)[1].startswith("accepted")
+
+
+async def test_what_a_problem_says_is_no_markup() -> None:
+    odd = Problem(source="keys", text="[bold]x[/] \x1b[2J", remedy="[red]")
+    async with running(fold(None, sample(problems=(odd,)))) as pilot:
+        assert lines(pilot)[1].rstrip() == "! keys: [bold]x[/] ?[2J ([red])"
+
+
+# Rates, counters, cost
+
+
+async def test_the_headline_rates() -> None:
+    async with running(scenario("rejected"), size=LARGE) as pilot:
+        assert lines(pilot)[2].split() == [
+            *("accepted", "1200/s", "████████", "requests", "0/s", "▁▁▁▁▁▁▁▁"),
+            *("rejected", "412/s", "▁▁██████", "queue", "full", "0/s", "▁▁▁▁▁▁▁▁", "saved", "~26.86", "s/s"),
+        ]
+
+
+async def test_a_rate_that_is_not_known_is_a_dash() -> None:
+    async with running(fold(None, sample())) as pilot:
+        assert lines(pilot)[1].split() == ["accepted", "-/s", "requests", "-/s", "rejected", "-/s"]
+        assert lines(pilot)[2].split() == ["queue", "full", "-/s", "saved", "-"]
+
+
+@pytest.mark.parametrize(
+    ("values", "bars"),
+    [
+        ([], "        "),
+        ([None, 0.0, 7.0], "      ▁█"),
+        ([1.0] * 20, "████████"),
+        ([0.0, 1, 2, 3, 4, 5, 6, 7], "▁▂▃▄▅▆▇█"),
+        ([5.0, None], "      █ "),
+    ],
+)
+def test_sparklines(values: list[float | None], bars: str) -> None:
+    assert panels.sparkline(values) == bars
+
+
+async def test_counters_are_summed_over_the_namespaces() -> None:
+    def places(active: int) -> tuple[object, ...]:
+        moved = {"TCPFastOpenActive": active}
+        return (
+            namespace(counters=moved),
+            namespace(inum=9, cookie=9, own=False, counters=moved),
+            namespace(inum=8, cookie=8, own=False, counters=None),
+        )
+
+    run = [sample(namespaces=places(5)), sample(1, namespaces=places(7))]
+    async with running(*models(run)) as pilot:
+        row = next(line for line in lines(pilot) if line.startswith("Active"))
+        assert row.split() == ["Active", "14", "+4", "ActiveFail", "-", "Passive", "-"]
+
+
+async def test_what_was_lost_is_in_sight_on_the_smallest_usual_terminal() -> None:
+    lost = Losses(records_limited=11_132, handshakes_evicted=3, totals_full=1)
+    async with running(fold(None, sample(sensor=sensor(losses=lost)))) as pilot:
+        said = " ".join(line.strip() for line in lines(pilot)[-2:])
+        for words in ("11132 handshakes not shown one by one", "3 handshakes not followed", "1 handshakes not counted"):
+            assert words in said
+
+
+# Peers
+
+
+async def test_the_rows() -> None:
+    async with running(scenario("healthy"), size=LARGE) as pilot:
+        rows = lines(pilot)[2:8]
+    assert [" ".join(row.split()) for row in rows] == [
+        "1st BYTE ms SOONER BY",
+        "PEER ROLE PORT COOKIE ACCEPT % REJECT RTT ms tfo plain ms RTTs SEEN PROCESS",
+        "2001:db8::7 client 8443 valid 11 92 0 31.1 32.0 62.7 30.7 1.0 0s curl",
+        "198.51.100.20 server 443 none 0 0 0 90.1 - 90.3 - - 0s nginx",
+        "2001:db8…1319:8a2e:370:7348 server 443 valid 45 100 0 31.1 0.0 31.3 31.3 1.0 0s nginx",
+        "203.0.113.9 server 443 valid 88 97 0 22.4 0.0 22.6 22.6 1.0 0s nginx",
+    ]
+
+
+async def test_without_a_handshake_the_table_says_so() -> None:
+    async with running(fold(None, sample(sensor=sensor()))) as pilot:
+        assert "no handshake yet" in "\n".join(lines(pilot))
+
+
+async def test_the_newest_peer_is_at_the_top() -> None:
+    first = of_peers("10.0.0.1", "10.0.0.2")
+    async with running(first, of_peers("10.0.0.1", before=first, at_s=1)) as pilot:
+        assert shown(pilot) == ["10.0.0.1", "10.0.0.2"]
+
+
+async def test_the_cursor_stays_on_its_peer_while_rows_move() -> None:
+    first = of_peers("10.0.0.1", "10.0.0.2", "10.0.0.3")
+    async with running(first) as pilot:
+        assert cursor(pilot) is None
+        await pilot.press("down", "down")
+        assert cursor(pilot) == "10.0.0.2"
+        await feed(pilot, of_peers("10.0.0.1", "10.0.0.4", before=first, at_s=1))
+        assert shown(pilot) == ["10.0.0.4", "10.0.0.1", "10.0.0.3", "10.0.0.2"]
+        assert cursor(pilot) == "10.0.0.2"
+
+
+@pytest.mark.parametrize(
+    ("keys", "address"),
+    [
+        (["down"], "10.0.0.49"),
+        (["j", "j"], "10.0.0.48"),
+        (["up"], "10.0.0.49"),
+        (["down", "down", "k"], "10.0.0.49"),
+        (["end"], "10.0.0.0"),
+        (["G", "up"], "10.0.0.1"),
+        (["end", "home"], "10.0.0.49"),
+        (["end", "g", "j"], "10.0.0.48"),
+        (["home", "pagedown"], "10.0.0.36"),
+        (["home", "pagedown", "pageup"], "10.0.0.49"),
+        (["end", "down", "down"], "10.0.0.0"),
+    ],
+    ids=" ".join,
+)
+async def test_the_keys_move_the_cursor_and_keep_it_in_sight(keys: list[str], address: str) -> None:
+    async with running(of_peers(*(f"10.0.0.{i}" for i in range(50)))) as pilot:
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert cursor(pilot) == address
+
+
+async def test_without_peers_the_keys_do_nothing() -> None:
+    async with running(fold(None, sample(sensor=sensor()))) as pilot:
+        await pilot.press("down", "end", "pageup")
+        assert cursor(pilot) is None
+
+
+async def test_the_scroll_bar_covers_no_column() -> None:
+    named = Process(pid=1, comm="fifteen-letters")
+    async with running(of_peers(*(f"10.0.0.{i}" for i in range(50)), process=named), size=(111, 24)) as pilot:
+        assert pilot.app.query_one(PeersTable).show_vertical_scrollbar
+        assert all("fifteen-letters" in line for line in lines(pilot) if line.startswith("10."))
+
+
+async def test_a_selection_leaves_what_is_wanted() -> None:
+    async with running(scenario("healthy"), selection=Selection(role="client")) as pilot:
+        assert shown(pilot) == ["2001:db8::7"]
+
+
+@pytest.mark.parametrize(
+    ("comm", "cell"),
+    [
+        ("\x1b[31mred\x1b[0m", "?[31mred?[0m"),
+        ("\u202eevil", "?evil"),
+        ("a\nb", "a?b"),
+        ("[bold]x", "[bold]x"),
+        ("データベース", "データベース"),
+        ("データベースサーバー", "データベースサ…"),
+        ("sixteen-bytes-xx", "sixteen-bytes-…"),
+    ],
+)
+async def test_a_process_name_cannot_harm_the_screen(comm: str, cell: str) -> None:
+    odd = of_peers("10.0.0.1", process=Process(pid=1, comm=comm))
+    async with running(odd, size=LARGE) as pilot:
+        table = pilot.app.query_one(PeersTable)
+        strip = table.render_line(2)
+        assert strip.text.rstrip().endswith(f" {cell}")
+        assert strip.cell_length == 120
+        assert all(line.isprintable() for line in lines(pilot))
+
+
+def test_wide_characters_take_two_places() -> None:
+    columns_here = (columns.Column("NAME", 6, lambda *_: "", right=False), columns.Column("N", 3, lambda *_: ""))
+    assert columns.line(columns_here, ["データ", "1"]) == "データ   1"
+    assert columns.line(columns_here, ["データベ", "12345"]) == "デー … 12…"
+
+
+@pytest.mark.parametrize("width", [*range(1, 130), 200])
+def test_the_columns_fit_any_width(width: int) -> None:
+    chosen = columns.fitting(width)
+    used = sum(column.width + 1 for column in chosen) - 1
+    assert used <= max(width, 40)
+    assert [len(title) for title in columns.titles(chosen)] == [used, used]
+    assert {"PEER", "COOKIE", "ACCEPT", "REJECT"} <= {column.title for column in chosen}
+
+
+def test_no_title_is_longer_than_its_column() -> None:
+    assert all(len(column.title) <= column.width for column in columns.PEER_COLUMNS)
+
+
+HUGE = {
+    "outcomes": {"accepted": 4_294_967_295, "rejected": 4_294_967_295, "lost": 4_294_967_295},
+    "rtt_us": (99_900_000,),
+    "port": 65535,
+    "process": NGINX,
+}
+
+
+def test_the_largest_numbers_fit_their_columns() -> None:
+    (state,) = of_peers("10.0.0.1", **HUGE).peers.values()
+    for column in columns.PEER_COLUMNS[1:]:
+        text = column.cell(state, state.reading.last_ns + 10**9 * 3600 * 99)
+        assert len(text) <= column.width, (column.title, text)
+
+
+def test_an_address_is_cut_in_its_middle() -> None:
+    chosen = columns.fitting(80)[:1]
+    assert columns.line(chosen, ["2001:db8:1111:2222:3333:4444:5555:6666"]) == "2001:…44:5555:6666"
+
+
+# Pause and end
+
+
+async def test_pause_freezes_the_screen_and_says_so() -> None:
+    first, second = scenario("healthy", 0), scenario("healthy", 1)
+    async with running(first) as pilot:
+        await pilot.press("space")
+        before = lines(pilot)
+        assert "PAUSED  14:13:20" in before[0]
+        await feed(pilot, second)
+        assert lines(pilot) == before
+        await pilot.press("space")
+        assert "LIVE  14:13:20" in lines(pilot)[0]
+        await feed(pilot, second)
+        assert "LIVE  14:13:21" in lines(pilot)[0]
+
+
+async def test_the_cursor_moves_also_while_paused() -> None:
+    async with running(of_peers("10.0.0.1", "10.0.0.2")) as pilot:
+        await pilot.press("space", "down")
+        assert cursor(pilot) == "10.0.0.2"
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_it_ends(key: str) -> None:
+    async with running() as pilot:
+        await pilot.press(key)
+        assert not pilot.app.is_running
+        assert pilot.app.return_code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_ends_it(number: signal.Signals) -> None:
+    async with running() as pilot:
+        assert signal.getsignal(number) is not signal.SIG_DFL
+        os.kill(os.getpid(), number)
+        await pilot.pause()
+        assert pilot.app._exit
+
+
+def test_the_feed_is_stopped_however_the_screen_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, ended = app(), []
+
+    def fails() -> None:
+        raise OSError("the terminal is gone")
+
+    monkeypatch.setattr(made, "run", fails)
+    with pytest.raises(OSError, match="gone"):
+        app_module.run(made, lambda _deliver: lambda: ended.append(True))
+    assert ended == [True]
+
+
+# Any terminal
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (40, 12), (20, 5), (1, 1)], ids=str)
+@pytest.mark.parametrize("name", ["healthy", "rejected", "tier_0"])
+async def test_no_terminal_is_too_small_or_too_large(size: tuple[int, int], name: str) -> None:
+    async with running(scenario(name), size=size) as pilot:
+        await pilot.press("down", "end", "space")
+        assert len(lines(pilot)) == size[1]
+        assert all(len(line) == size[0] for line in lines(pilot))
+
+
+async def test_a_resized_terminal_is_laid_out_anew() -> None:
+    async with running(scenario("healthy"), size=LARGE) as pilot:
+        await pilot.press("space")
+        await pilot.resize_terminal(60, 20)
+        await pilot.pause()
+        assert lines(pilot)[0] == "server ON  client ON  eBPF exact            PAUSED  14:13:31"
+        assert lines(pilot)[2].split()[:2] == ["rejected", "0/s"]
+        assert next(line for line in lines(pilot) if line.startswith("PEER")).split()[-1] == "ms"
+
+
+async def test_the_counters_make_room_on_a_low_terminal() -> None:
+    async with running(scenario("healthy"), size=(80, 12)) as pilot:
+        assert not pilot.app.query_one("#counters", Static).display
+        assert len(shown(pilot)) == 4
+
+
+# Many peers
+
+
+async def test_only_visible_rows_are_formatted(monkeypatch: pytest.MonkeyPatch) -> None:
+    formatted: list[str] = []
+
+    def address(state: object, _now_ns: int) -> str:
+        formatted.append(state.reading.address)  # type: ignore[attr-defined]
+        return formatted[-1]
+
+    first, *others = columns.PEER_COLUMNS
+    monkeypatch.setattr(columns, "PEER_COLUMNS", (first._replace(cell=address), *others))
+    many = tuple(peer(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}") for i in range(65_536))
+    model = fold(None, sample(sensor=sensor(peers=many)))
+    async with running(size=NORMAL) as pilot:
+        height = pilot.app.query_one(PeersTable).size.height
+        await feed(pilot, model)
+        assert "10.0.255.255" in formatted
+        assert len(formatted) <= 4 * height
+        formatted.clear()
+        await pilot.press("end")
+        await pilot.pause()
+        assert "10.0.0.0" in formatted
+        assert len(formatted) <= 4 * height
