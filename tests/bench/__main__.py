@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import cpu, memory, packet, rate, startup, terminal
+from . import cpu, memory, packet, programs, rate, startup, terminal
 from .table import Row, show
 
 PARTS: dict[str, tuple[str, Callable[[], Iterator[Row]]]] = {
@@ -44,6 +44,8 @@ def run(chosen: list[str]) -> int:
     """All chosen parts; one that fails does not hide the next. Missing a limit is a result, not a failure."""
     started, rows, status = time.monotonic(), list[Row](), 0
     print(f"Linux {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    if others := programs.other_sensors():
+        print(f"{others} sensors of others are attached: they slow what is measured, with tfotop and without")
     for name in chosen:
         title, part = PARTS[name]
         try:

@@ -57,6 +57,12 @@ def runs(ids: list[int]) -> dict[str, Run]:
     return {str(p["name"]): Run(int(str(p.get("run_cnt", 0))), int(str(p.get("run_time_ns", 0)))) for p in shown}
 
 
+def other_sensors() -> int:
+    """How many sensors are attached already: they are in every figure, with tfotop and without."""
+    names = [program.get("name") for program in bpftool("prog", "show") if program.get("type") == "cgroup_skb"]
+    return names.count("ingress")
+
+
 def maps_of(pid: int) -> dict[str, int]:
     """Kernel memory of the maps that a process holds, bytes by name."""
     ids = set()

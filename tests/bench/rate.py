@@ -10,10 +10,11 @@ from typing import Any
 
 from tests.kernel.bed.namespaces import end
 
-from .load import Load, python
+from .load import Load, Pace, python
 from .running import stream
 from .table import Row
 
+STREAM = "tfotop stream"
 ROUNDS, WINDOW_S, SETTLE_S = 6, 1.5, 0.5
 SS = """
 import subprocess, time
@@ -31,6 +32,9 @@ OTHERS = {
 }
 
 
+Pair = tuple[Pace, Pace]  # without, with
+
+
 def rows() -> Iterator[Row]:
     load = Load()
     try:
@@ -39,36 +43,55 @@ def rows() -> Iterator[Row]:
     finally:
         load.close()
     without = [base for group in pairs.values() for base, _ in group]
-    yield Row("connections/s, nothing watching", statistics.median(without), note=spread(without))
+    yield Row(
+        "nothing watching: connections/s", statistics.median(base.per_s for base in without), note=spread(without)
+    )
+    yield Row("nothing watching: CPU of a connection", statistics.median(base.cpu_us for base in without), "us")
     for name, group in pairs.items():
-        ratio = statistics.median(rate for _, rate in group) / statistics.median(base for base, _ in group)
-        note = "pairs: " + " ".join(f"{rate / base:.3f}" for base, rate in group)
-        yield Row(f"ratio with {name}", ratio, least=0.97 if name == "tfotop stream" else None, note=note)
+        least = 0.97 if name == STREAM else None
+        per_s, cpu_us = ([(getattr(a, field), getattr(b, field)) for a, b in group] for field in Pace._fields)
+        yield Row(f"{name}: connections/s, ratio", ratio(per_s), least=least, note=each(per_s))
+        yield Row(f"{name}: CPU of a connection, ratio", ratio(cpu_us), note=each(cpu_us))
 
 
-def measure(load: Load) -> dict[str, list[tuple[float, float]]]:
-    """For each watcher the rates (without, with) of each round; the windows of a pair follow one another."""
-    names = ["tfotop stream", *(name for name, argv in OTHERS.items() if shutil.which(argv[0]))]
-    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+def ratio(pairs: list[tuple[float, float]]) -> float:
+    """The median with, over the median without."""
+    without, beside = zip(*pairs, strict=True)
+    return statistics.median(beside) / statistics.median(without)
+
+
+def each(pairs: list[tuple[float, float]]) -> str:
+    return "pairs: " + " ".join(f"{beside / without:.2f}" for without, beside in pairs)
+
+
+def spread(without: list[Pace]) -> str:
+    values = [pace.per_s for pace in without]
+    return f"{len(values)} windows of {WINDOW_S} s, from {min(values):,.0f} to {max(values):,.0f}"
+
+
+def measure(load: Load) -> dict[str, list[Pair]]:
+    """The pairs of each watcher, in turn; the two windows of a pair follow one another."""
+    names = [STREAM, *(name for name, argv in OTHERS.items() if shutil.which(argv[0]))]
+    pairs: dict[str, list[Pair]] = {name: [] for name in names}
     for number in range(ROUNDS):
         for name in names:
             pairs[name].append(pair(load, name, without_first=number % 2 == 0))
     return pairs
 
 
-def pair(load: Load, name: str, without_first: bool) -> tuple[float, float]:
-    base = load.rate(WINDOW_S) if without_first else 0.0
+def pair(load: Load, name: str, without_first: bool) -> Pair:
+    first = load.pace(WINDOW_S) if without_first else None
     with watching(load, name):
         time.sleep(SETTLE_S)
-        rate = load.rate(WINDOW_S)
-    if without_first:
-        return base, rate
+        beside = load.pace(WINDOW_S)
+    if first:
+        return first, beside
     time.sleep(SETTLE_S)
-    return load.rate(WINDOW_S), rate
+    return load.pace(WINDOW_S), beside
 
 
 def watching(load: Load, name: str) -> AbstractContextManager[Any]:
-    return stream() if name == "tfotop stream" else other(load, OTHERS[name])
+    return stream() if name == STREAM else other(load, OTHERS[name])
 
 
 @contextmanager
@@ -82,7 +105,3 @@ def other(load: Load, argv: list[str]) -> Iterator[None]:
                 print(f"{argv[0]} ended early, status {process.returncode}", file=sys.stderr)
         finally:
             end(process)
-
-
-def spread(values: list[float]) -> str:
-    return f"{len(values)} windows of {WINDOW_S} s, from {min(values):,.0f} to {max(values):,.0f}"

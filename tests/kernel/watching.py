@@ -123,7 +123,7 @@ class Sight:
             deadline = time.monotonic() + 5
             while difference() and time.monotonic() < deadline:
                 time.sleep(0.05)
-            assert difference() == {}, "counter: (kernel, tfotop)"
+            assert difference() == {}, f"counter: (kernel, tfotop): {difference()}"
 
 
 def shows(event: Event, **wanted: object) -> None:

@@ -60,7 +60,9 @@ def _moved_totals(model: Model | None, sensor: SensorReading | None) -> tuple[To
     if sensor is None:
         return ()
     if model is not None and _same_sensor(model, sensor):
-        return difference(sensor.totals, model.totals)
+        rows = difference(sensor.totals, model.totals)
+        # With BTF each row has its namespace; those without are of namespaces long gone, added up (sources/totals.py).
+        return tuple(t for t in rows if t.netns is not None) if sensor.btf else rows
     return sensor.totals if model is None or sensor.attached_ns > model.mono_ns else None
 
 

@@ -51,7 +51,8 @@ class Collector:
         found = namespaces.find(problems.append)
         self._refresh(found, mono_ns / 1e9)
         before = {n.inum: netstat.read(n, problems.append) for n in found}
-        reading = self.sensor.read(mono_ns, wall_ns, self.owners.of) if self.sensor else None
+        alive = [n.cookie for n in found if n.cookie is not None]
+        reading = self.sensor.read(mono_ns, wall_ns, self.owners.of, alive) if self.sensor else None
         after = {n.inum: netstat.read(n, problems.append) for n in found} if reading else {}
         lasting = [problem for group in self._lasting.values() for problem in group]
         return Sample(

@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections import Counter, deque
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from tfotop.sample import Handshake, Losses, Problem, SensorReading
 from tfotop.sources import layout, records
 from tfotop.sources.layout import Flow, RawHandshake
 from tfotop.sources.libbpf import Libbpf, Map, Ring
+from tfotop.sources.totals import Totals
 from tfotop.words import OUTCOMES, REASONS
 
 SECOND: Final = 1_000_000_000
@@ -30,7 +31,7 @@ UNANSWERED: Final = OUTCOMES.index("unanswered")
 ACCEPT_QUEUE_FULL: Final = REASONS.index("accept_queue_full")
 ZERO: Final = (0).to_bytes(4, sys.byteorder)
 
-LIMITS: Final = {"MAX_TOTALS": 2048, "MAX_HANDSHAKES": 32768, "MAX_PEERS": 16384}
+LIMITS: Final = {"MAX_TOTALS": 4096, "MAX_HANDSHAKES": 32768, "MAX_PEERS": 16384}
 QUIET_RING_BYTES: Final = 1 << 20
 FULL_RING_BYTES: Final = 16 << 20
 CHANGE_RING_BYTES: Final = 1 << 19
@@ -109,7 +110,7 @@ class Sensor:
             "changes": Ring(libbpf, by_name["changes"], self._changed.setdefault),
         }
         self._epoch, self._changes_dropped = 0, 0
-        self._settled: Counter[tuple[int, ...]] = Counter()
+        self._totals = Totals(self._maps["totals"])
         self._taken = self._evicted = self._settled_ns = 0
         self.attached_ns: int | None = None
 
@@ -121,12 +122,21 @@ class Sensor:
             os.close(fd)
         self._fds = []
 
-    def read(self, mono_ns: int, wall_ns: int, owner: records.Owner = records.NOBODY) -> SensorReading:
-        """Totals, changed peers and new handshakes; clocks as CLOCK_MONOTONIC and CLOCK_REALTIME in ns."""
+    def read(
+        self,
+        mono_ns: int,
+        wall_ns: int,
+        owner: records.Owner = records.NOBODY,
+        alive: Collection[int] | None = None,
+    ) -> SensorReading:
+        """Totals, changed peers and new handshakes; clocks as CLOCK_MONOTONIC and CLOCK_REALTIME in ns.
+
+        ``alive``: the cookies of all namespaces, so that the rows of others can be cleared away.
+        """
         self.attached_ns = self.attached_ns or mono_ns
         offset = wall_ns - mono_ns
         settled, in_progress, losses = self._settle(mono_ns)
-        totals = self._totals()
+        totals = self._totals.read(alive)
         handshakes = self._take_records(settled, offset, owner)
         peers = self._changed_peers(owner)
         return SensorReading(
@@ -163,15 +173,6 @@ class Sensor:
         self._rings["records"].consume()
         raws = [_split(self._records.popleft()) for _ in range(len(self._records))]
         return tuple(records.handshake(flow, raw, offset, owner) for flow, raw in [*raws, *settled])
-
-    def _totals(self) -> Counter[tuple[int, ...]]:
-        totals = Counter(self._settled)
-        for keys, values in self._maps["totals"].batches():
-            numbers = values.cast("Q")
-            width = len(numbers) // max(1, len(keys) // layout.TOTAL_KEY.size)
-            for i, key in enumerate(layout.TOTAL_KEY.iter_unpack(keys)):
-                totals[key] += sum(numbers[i * width : (i + 1) * width])
-        return totals
 
     def _tallies(self) -> dict[str, int]:
         result = {}
@@ -214,7 +215,7 @@ class Sensor:
             reason = raw.reason if flow.role and raw.reason == ACCEPT_QUEUE_FULL else 0
             raw = raw._replace(outcome=UNANSWERED, reason=reason)
             syn = int(raw.syn_data_bytes > 0), int(raw.cookie_len == 0)
-            self._settled[flow.netns_cookie, raw.netns, flow.role, UNANSWERED, reason, raw.variant, *syn] += 1
+            self._totals.add((flow.netns_cookie, raw.netns, flow.role, UNANSWERED, reason, raw.variant, *syn))
         return [(flow, raw)]
 
     def _changed_peers(self, owner: records.Owner) -> tuple[Any, ...]:

@@ -78,6 +78,10 @@ class Map:
         if self._lib.bpf_map_update_elem(self._fd, key, value, 0):
             raise _failed("bpf_map_update_elem")
 
+    def delete(self, key: bytes) -> None:
+        """Remove the key, if it is there."""
+        self._lib.bpf_map_delete_elem(self._fd, key)
+
     def take(self, key: bytes) -> bytes | None:
         """Delete the key and return the value it had; ``None`` when somebody else was first."""
         taken = self._lib.bpf_map_lookup_and_delete_elem(self._fd, key, self._value) == 0

@@ -86,8 +86,9 @@ class Eye:
     def __init__(self, missing: str | None = None) -> None:
         self.missing = missing
 
-    def read(self, mono_ns: int, wall_ns: int, owner: object) -> Any:
+    def read(self, mono_ns: int, wall_ns: int, owner: object, alive: list[int]) -> Any:
         assert callable(owner)
+        assert all(isinstance(cookie, int) for cookie in alive)
         return READING
 
 

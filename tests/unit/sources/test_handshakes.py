@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -13,6 +13,7 @@ from tfotop.sample import Handshake, Losses, Problem
 from tfotop.sources import handshakes, layout
 from tfotop.sources.handshakes import SECOND, Sensor, SensorFailed, Starting, is_over
 from tfotop.sources.layout import Flow, RawHandshake
+from tfotop.sources.totals import Totals
 from tfotop.words import OUTCOMES, REASONS
 
 from .test_records import EMPTY, FLOW
@@ -83,6 +84,9 @@ class Table:
     def put(self, key: bytes, value: bytes) -> None:
         self.entries[key] = value
 
+    def delete(self, key: bytes) -> None:
+        self.entries.pop(key, None)
+
     def take(self, key: bytes) -> bytes | None:
         self.before_take(key)
         return self.entries.pop(key, None)
@@ -118,7 +122,7 @@ class Tables(Sensor):
         self._rings = {"records": Ring(self._records.append), "changes": Ring(self._changed.setdefault)}
         self._fds: list[int] = []
         self._epoch, self._changes_dropped = 0, 0
-        self._settled: Counter[tuple[int, ...]] = Counter()
+        self._totals = Totals(self._maps["totals"])
         self._taken = self._evicted = self._settled_ns = 0
         self.attached_ns, self.missing, self.secrets = None, None, (1, 2)
 
