@@ -25,9 +25,8 @@ class Feed:
         self._thread.start()
 
     def stop(self) -> None:
-        """End soon; the thread is not waited for longer than a moment, and detaches nothing itself."""
+        """End after the sample that is being read, if there is one; nobody waits for it."""
         self._stop.set()
-        self._thread.join(0.5)
 
     def _run(self) -> None:
         joining = threading.Thread(target=self._join_sensor, name="sensor", daemon=True)

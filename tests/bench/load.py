@@ -34,14 +34,16 @@ while True:
         pass
     close(fd)
 """
+# The client waits 0.1 s at most. On loopback an answer from another CPU may overtake the SYN-ACK: the client, still in
+# SYN_SENT, drops it, and the server sends it again only after 3 s. (With a timeout of Python's, connect would not wait.)
 CLIENT = f"""
 import _socket, struct, sys
 number, port, fast, peers = map(int, sys.argv[1:])
-patience = struct.pack("ll", 5, 0)
+patience = struct.pack("ll", 0, 100_000)
 while True:
     number += 1
     sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-    sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, patience)  # a timeout of Python's would not block
+    sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, patience)
     try:
         if peers:
             n = number * 7919 % peers

@@ -15,7 +15,7 @@ from .running import stream
 from .table import Row
 
 STREAM = "tfotop stream"
-ROUNDS, WINDOW_S, SETTLE_S = 6, 1.5, 0.5
+ROUNDS, WINDOW_S, SETTLE_S = 5, 1.5, 0.5
 SS = """
 import subprocess, time
 while True:
