@@ -35,7 +35,7 @@ while True:
     close(fd)
 """
 # The client waits 0.1 s at most. On loopback an answer from another CPU may overtake the SYN-ACK: the client, still in
-# SYN_SENT, drops it, and the server sends it again only after 3 s. (With a timeout of Python's, connect would not wait.)
+# SYN_SENT, drops it, and the server sends it again only after 3 s. (A timeout of Python's would not wait in connect.)
 CLIENT = f"""
 import _socket, struct, sys
 number, port, fast, peers = map(int, sys.argv[1:])

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from .bed.polling import PATIENCE
+
 OURS = {"ingress", "egress", "connect4", "connect6", "release"}
 
 
 def tfotop(*arguments: str, within: Sequence[str] = (), **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run a command of tfotop to its end, `within` another one such as `unshare`."""
     command = [*within, sys.executable, "-m", "tfotop", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE, check=False, **options)
 
 
 def snapshot(*arguments: str, within: Sequence[str] = (), **options: Any) -> dict[str, Any]:

@@ -7,11 +7,12 @@ import pytest
 from tfotop.sources.handshakes import Starting
 
 from .bed import Bed, Server, burst, exchange
+from .bed.polling import PATIENCE
 from .watching import Events, Sight, shows
 
 pytestmark = pytest.mark.sensor
 
-BURST = 20_000
+BURST = int(20_000 / PATIENCE)
 
 
 def test_23_at_once(bed: Bed, sight: Sight) -> None:

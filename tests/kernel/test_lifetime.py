@@ -18,8 +18,6 @@ import pytest
 from .bed import Bed, Server, exchange, until
 from .running import attached
 
-pytestmark = pytest.mark.sensor
-
 STREAM = [sys.executable, "-m", "tfotop", "stream", "--json"]
 EVENTS = [sys.executable, "-m", "tfotop", "events"]
 

@@ -171,7 +171,7 @@ def test_httping_text(slow_bed: Bed, events: Events) -> None:
     slow_bed.client.command("httping", "-F", "-g", f"http://{slow_bed.server.v4}:{PORT}/", "-c", "2", "-i", "0.2")
     printed, _ = watching.communicate(timeout=20)
     first, second = printed.splitlines()
-    assert "cookie granted: no cookie cached yet cookie request new cookie 8 B" in first
-    assert " accepted cookie 8 B " in second
+    assert "cookie granted: no cookie cached yet, cookie request, new cookie 8 B" in first
+    assert " accepted, cookie 8 B " in second
     assert "SYN data" in second
     assert "httping[" in second

@@ -13,6 +13,7 @@ from tfotop.sample import Peer, SensorReading, Total
 from tfotop.sources.handshakes import Sensor
 
 from .bed import FAST_OPEN, Bed, Namespace, snapshot, until
+from .bed.polling import PATIENCE
 
 Event = dict[str, Any]
 # The kernel counts timeouts of established connections here too: no handshake, so no total of ours.
@@ -120,7 +121,7 @@ class Sight:
                 pairs = {name: (kernel[name], ours[name]) for name in FAST_OPEN if name not in NOT_OURS}
                 return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 5 * PATIENCE
             while difference() and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert difference() == {}, f"counter: (kernel, tfotop): {difference()}"

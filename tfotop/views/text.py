@@ -20,7 +20,8 @@ def event(h: Handshake) -> str:
     """One handshake on one line."""
     clock = datetime.fromtimestamp(h.ts_ns / 1e9).astimezone().strftime("%H:%M:%S.%f")
     arrow = f"{h.peer} > {h.local}" if h.role == "server" else f"{h.local} > {h.peer}"
-    return " ".join([clock, f"{h.role:6}", arrow, _outcome(h), *_details(h)])
+    head = " ".join([clock, f"{h.role:6}", arrow, _outcome(h)])
+    return ", ".join([head, *_details(h)])
 
 
 def _outcome(h: Handshake) -> str:
@@ -35,11 +36,11 @@ def _details(h: Handshake) -> Iterator[str]:
     if h.cookie_len is not None:
         yield "cookie request" if h.cookie_len == 0 else f"cookie {h.cookie_len} B {h.cookie_id}"
     if h.option == "experimental":
-        yield "(option 254)"
+        yield "option 254"
     if h.new_cookie_len:
         yield f"new cookie {h.new_cookie_len} B {h.new_cookie_id}"
     if h.syn_data_bytes:
-        yield f"SYN data {h.syn_data_bytes} B, {count(h.syn_data_acked_bytes)} acked"
+        yield f"SYN data {h.syn_data_bytes} B ({count(h.syn_data_acked_bytes)} acked)"
     if h.qlen is not None and h.max_qlen is not None and h.outcome != "plain":
         yield f"queue {h.qlen}/{h.max_qlen}"
     if h.syn_retransmits:

@@ -48,8 +48,8 @@ FIRST_CONTACT = handshake(
     [
         pytest.param(
             FIRST_CONTACT,
-            "14:13:20.000000 client 192.0.2.1:51234 > 198.51.100.2:443 cookie granted: no cookie cached yet "
-            "cookie request new cookie 8 B 5e1f rtt 22.10 ms first byte 45.60 ms curl[4711]",
+            "14:13:20.000000 client 192.0.2.1:51234 > 198.51.100.2:443 cookie granted: no cookie cached yet, "
+            "cookie request, new cookie 8 B 5e1f, rtt 22.10 ms, first byte 45.60 ms, curl[4711]",
             id="first contact",
         ),
         pytest.param(
@@ -67,13 +67,13 @@ FIRST_CONTACT = handshake(
                 pid=812,
                 comm="nginx",
             ),
-            "14:13:20.123456 server [2001:db8::7]:51234 > 192.0.2.1:443 accepted cookie 8 B 5e1f "
-            "SYN data 214 B, 214 acked queue 0/16 rtt 22.10 ms first byte 0.00 ms nginx[812]",
+            "14:13:20.123456 server [2001:db8::7]:51234 > 192.0.2.1:443 accepted, cookie 8 B 5e1f, "
+            "SYN data 214 B (214 acked), queue 0/16, rtt 22.10 ms, first byte 0.00 ms, nginx[812]",
             id="hit",
         ),
         pytest.param(
             handshake(outcome="plain", qlen=0, max_qlen=16),
-            "14:13:20.000000 server [2001:db8::7]:51234 > 192.0.2.1:443 plain rtt - ms first byte - ms",
+            "14:13:20.000000 server [2001:db8::7]:51234 > 192.0.2.1:443 plain, rtt - ms, first byte - ms",
             id="nothing known",
         ),
         pytest.param(
@@ -87,7 +87,7 @@ FIRST_CONTACT = handshake(
                 max_qlen=0,
             ),
             "14:13:20.000000 server [2001:db8::7]:51234 > 192.0.2.1:443 cookie refused: no Fast Open queue: the "
-            "listener did not ask cookie request (option 254) queue 0/0 rtt - ms first byte - ms",
+            "listener did not ask, cookie request, option 254, queue 0/0, rtt - ms, first byte - ms",
             id="refused",
         ),
         pytest.param(
@@ -100,14 +100,14 @@ FIRST_CONTACT = handshake(
                 syn_data_bytes=10,
                 syn_retransmits=2,
             ),
-            "14:13:20.000000 client 192.0.2.1:443 > [2001:db8::7]:51234 lost: SYN dropped on the way cookie 8 B 5e1f "
-            "SYN data 10 B, - acked SYN sent 3 times rtt - ms first byte - ms",
+            "14:13:20.000000 client 192.0.2.1:443 > [2001:db8::7]:51234 lost: SYN dropped on the way, cookie 8 B 5e1f, "
+            "SYN data 10 B (- acked), SYN sent 3 times, rtt - ms, first byte - ms",
             id="lost",
         ),
         pytest.param(
             handshake(variant="backup_key", cookie_len=8, cookie_id="5e1f", new_cookie_len=8, new_cookie_id="77aa"),
-            "14:13:20.000000 server [2001:db8::7]:51234 > 192.0.2.1:443 accepted (backup key) cookie 8 B 5e1f "
-            "new cookie 8 B 77aa rtt - ms first byte - ms",
+            "14:13:20.000000 server [2001:db8::7]:51234 > 192.0.2.1:443 accepted (backup key), cookie 8 B 5e1f, "
+            "new cookie 8 B 77aa, rtt - ms, first byte - ms",
             id="backup key",
         ),
     ],
