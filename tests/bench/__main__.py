@@ -35,8 +35,9 @@ def main() -> int:
         signal.signal(number, _interrupt)
     try:
         return run(chosen)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except (KeyboardInterrupt, BrokenPipeError) as reason:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  nobody reads on, or the user has seen enough
+        print("interrupted" if isinstance(reason, KeyboardInterrupt) else "", end="\n", file=sys.stderr)
         return 130
 
 
@@ -50,6 +51,8 @@ def run(chosen: list[str]) -> int:
         title, part = PARTS[name]
         try:
             rows += show(title, part())
+        except BrokenPipeError:
+            raise
         except (OSError, RuntimeError, AssertionError) as error:
             print(f"{name} failed: {error}", file=sys.stderr)
             status = 1

@@ -28,18 +28,18 @@ def rows() -> Iterator[Row]:
         for size, exchange in (("1 byte", small), ("64 kB", large)):
             windows = established(ids, exchange)
             for side in SIDES:
-                found = [(ns(w[side]), ns(w[f"empty_{side}"])) for w in windows if w[side].count]
+                found = [(ns(w[side]), ns(w[f"empty_{side}"])) for w in windows if w[side].times]
                 over = statistics.median(ours - theirs for ours, theirs in found)
                 packet_ns[side] = max(packet_ns.get(side, 0), statistics.median(ours for ours, _ in found))
                 note = f"whole {packet_ns[side]:.0f} ns, an empty program {statistics.median(e for _, e in found):.0f}"
-                packets = sum(w[side].count for w in windows)
+                packets = sum(w[side].times for w in windows)
                 note += f" ns; {packets:,} packets, medians of {len(found)} windows"
                 yield Row(f"{side}, established, {size}: over an empty program", over, "ns", most=30, note=note)
         yield from handshakes(ids, packet_ns)
 
 
 def ns(run: Run) -> float:
-    return run.ns / max(run.count, 1)
+    return run.ns / max(run.times, 1)
 
 
 def small(pair: Connected) -> None:
@@ -115,5 +115,5 @@ def one_window(load: Load, ids: list[int], packet_ns: dict[str, float]) -> tuple
     made = max(load.connections() - before, 1)
     ours = {name: run for name, run in moved.items() if not name.startswith("empty_")}
     whole = sum(run.ns for run in ours.values())
-    share = sum(ours[side].count * packet_ns[side] for side in SIDES)
-    return whole / made / 1000, (whole - share) / made / 1000, sum(ours[side].count for side in SIDES) / made
+    share = sum(ours[side].times * packet_ns[side] for side in SIDES)
+    return whole / made / 1000, (whole - share) / made / 1000, sum(ours[side].times for side in SIDES) / made

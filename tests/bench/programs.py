@@ -17,11 +17,11 @@ STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
 class Run(NamedTuple):
     """How often a program ran, and how long in all. The time of a program that it tail-calls is in it."""
 
-    count: int
+    times: int
     ns: int
 
     def __sub__(self, other: "Run") -> "Run":
-        return Run(self.count - other.count, self.ns - other.ns)
+        return Run(self.times - other.times, self.ns - other.ns)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-WIDTHS = (58, 26, 12)
+WIDTHS = (64, 18, 15)
 
 
 class Row(NamedTuple):
