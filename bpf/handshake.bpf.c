@@ -11,6 +11,7 @@
 
 #define SYN_SENT 2
 #define SYN_RECV 3
+#define FIN_WAIT1 4
 #define LISTEN 10
 
 #include "packet.h"
@@ -31,15 +32,23 @@ BPF_PROG_ARRAY(egress_steps, EGRESS_STEPS);
 
 /*
  * What every packet of the host pays for: the flags and the length of its payload, and for the few that matter where their
- * TCP header is, left in the control block of the skb for the step that reads it.
+ * TCP header is, left in the control block of the skb for the step that reads it. Reading bytes in place is several times
+ * cheaper than asking for them.
  */
 static __always_inline int glance(struct __sk_buff *skb, u8 *flags, u32 *payload)
 {
-	u8 v4, head[2];
+	u8 v4, head[2], *tcp = (void *)(long)skb->data;
 	u32 at = find_tcp(skb, &v4);
 
-	if (!at || bpf_skb_load_bytes(skb, at + 12, head, 2))
+	if (!at)
 		return 0;
+	tcp += at & 0xfff;
+	if (at <= 0xfff && (void *)(tcp + TCP_HEADER) <= (void *)(long)skb->data_end) {
+		head[0] = tcp[12];
+		head[1] = tcp[13];
+	} else if (bpf_skb_load_bytes(skb, at + 12, head, 2)) {
+		return 0;
+	}
 	*flags = head[1];
 	*payload = skb->len - at - (head[0] >> 4) * 4;
 	skb->cb[0] = at;
@@ -61,6 +70,8 @@ int ingress(struct __sk_buff *skb)
 		ingress_steps.call(skb, SERVER_SYN);
 	else if (sk->state == LISTEN || sk->state == SYN_RECV)
 		ingress_steps.call(skb, SERVER_ACK);
+	else if (sk->state == FIN_WAIT1 && marks.sk_storage_get(sk, 0, 0))
+		ingress_steps.call(skb, SERVER_ACK);	/* a child that answered and closed before the client's ACK came */
 	else if ((payload || flags & (FIN | RST)) && marks.sk_storage_get(sk, 0, 0))
 		ingress_steps.call(skb, FIRST_BYTE);
 	return GO_ON;				/* an established connection comes here at once */

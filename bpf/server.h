@@ -80,7 +80,11 @@ static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s
 					  u64 now)
 {
 	struct handshake *h = handshakes.lookup(flow);
+	int zero = 0;
+	u32 *seen = sighted.lookup(&zero);
 
+	if (!s->v4 && sk->state == LISTEN && seen)
+		*seen = 1;
 	if (!h || s->ack - h->isn - 1 > h->syn_data_bytes)
 		return;
 	h->last_synack_ns = now;
@@ -119,12 +123,40 @@ static __always_inline int acknowledges_synack(struct bpf_sock *sk, struct segme
 	return tp && beyond <= tp->snd_nxt - h->synack_isn - 1;
 }
 
+/*
+ * Kernels before 6.6 or so do not show the SYN-ACK of an IPv6 listener to cgroup programs (its skb belongs to the request, and
+ * BPF_CGROUP_RUN_PROG_INET_EGRESS compared that with the listener). A child's they do show, so what is left was not accepted,
+ * and what stood in the way is known from the SYN. The peer has not proved itself: its ACK cannot be checked.
+ */
+static __always_inline void infer(struct segment *s, struct flow *flow, struct handshake *h, u64 now)
+{
+	if (h->max_qlen == UNKNOWN)		/* no BTF: nothing to infer it from */
+		return;
+	if (h->cookie_len == 0 && !h->syn_data_bytes && h->reason == NO_REASON)
+		h->outcome = COOKIE_GRANTED;
+	else
+		decline(h, h->reason);
+	h->ack_ns = now;
+	if (now - h->last_syn_ns < SYN_RTO_NS)
+		h->rtt_us = (now - h->last_syn_ns) / 1000;
+	if (s->payload)
+		h->first_byte_ns = now;
+	count(flow, h);
+}
+
 /* An ACK for a SYN-ACK that no socket sent: it was a SYN cookie (tcp_get_cookie_sock). */
 static __always_inline void cookie_ack(struct bpf_sock *sk, struct segment *s, struct flow *flow, struct handshake *h,
 				       u64 now)
 {
+	int zero = 0;
+	u32 *seen = sighted.lookup(&zero);
+
 	if (sk->state != LISTEN || !(s->flags & ACK) || s->flags & RST || s->seq != h->isn + 1)
 		return;
+	if (!s->v4 && seen && !*seen) {
+		infer(s, flow, h, now);
+		return;
+	}
 	decline(h, SYN_COOKIES);
 	count(flow, h);
 	finish(flow, h, now);

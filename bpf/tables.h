@@ -7,6 +7,7 @@ BPF_TABLE("lru_hash", struct flow, struct handshake, handshakes, MAX_HANDSHAKES)
 BPF_TABLE("lru_hash", struct peer_key, struct peer, peers, MAX_PEERS);
 BPF_ARRAY(empty_peer, struct peer, 1);			/* a peer is too large for the stack; never written */
 BPF_ARRAY(epoch, u32, 1);				/* user space adds 1 at each reading */
+BPF_ARRAY(sighted, u32, 1);				/* 1 once the SYN-ACK of an IPv6 listener was seen going out */
 BPF_ARRAY(window, u64, 2);				/* this second, and the records written in it */
 BPF_PERCPU_ARRAY(tallies, u64, TALLIES);
 BPF_RINGBUF_OUTPUT(records, RECORD_PAGES);
@@ -93,7 +94,7 @@ static __always_inline void write_record(struct flow *flow, struct handshake *h,
 	struct record *record = copy_record(flow, h, now);
 
 	if (record)
-		records.ringbuf_submit(record, 0);
+		records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
 /* The end of a handshake in progress. Whoever deletes it writes it, so it is written once. */
@@ -107,11 +108,11 @@ static __always_inline void finish(struct flow *flow, struct handshake *h, u64 n
 		return;
 	}
 	if (handshakes.delete(flow)) {
-		records.ringbuf_discard(record, 0);
+		records.ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 		return;
 	}
 	tally(FINISHED);
-	records.ringbuf_submit(record, 0);
+	records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
 /* What a SYN says, whoever sent it. */
@@ -228,13 +229,20 @@ static __always_inline void count_first_byte(struct flow *flow, struct handshake
 static __always_inline void connection_begins(struct flow *flow, struct segment *s, u64 now)
 {
 	struct handshake *h = handshakes.lookup(flow);
+	u8 first_byte, unproven;
 
 	if (!h || h->outcome == UNDECIDED || (flow->role == SERVER && !h->ack_ns))
 		return;
+	unproven = flow->role == SERVER && !h->synack_ns;	/* until now: only a proven peer has a child (infer) */
+	if (unproven)
+		count_for_peer(flow, h, now);
+	first_byte = unproven && h->first_byte_ns;
 	if (s->payload && !h->first_byte_ns) {
 		h->first_byte_ns = now;
-		count_first_byte(flow, h, now);
+		first_byte = 1;
 	}
+	if (first_byte)
+		count_first_byte(flow, h, now);
 	finish(flow, h, now);
 }
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RECORDS_PER_S: Final = 200  # for the screen and the ladder; `events` has no limit
 SETTLE_S: Final = 0.1
+STREAM_PEERS: Final = 1000  # of which a snapshot shows the newest 100
 NO_SENSOR: Final = Problem(source="sensor", text="eBPF is off (--no-bpf)", remedy="run without --no-bpf")
 NO_SENSOR_YET: Final = Problem(source="sensor", text="eBPF is being compiled", remedy="one moment")
 
@@ -102,7 +103,7 @@ def stream(chosen: argparse.Namespace) -> int:
     attach(collector, starting)
     model, due, left, wanted = None, time.monotonic(), chosen.n, selection(chosen)
     while left != 0 and not stop.requested:
-        model = fold(model, collector.sample(time.monotonic_ns(), time.time_ns()))
+        model = fold(model, collector.sample(time.monotonic_ns(), time.time_ns()), STREAM_PEERS)
         shown = wanted.apply(model)
         sys.stdout.write(json_lines.line(json_lines.stream(shown)) if chosen.json else text.snapshot(shown))
         sys.stdout.write("\n" if chosen.json else "\n\n")

@@ -12,6 +12,7 @@ from .bed import (
     begin,
     exchange,
     forget_cookies,
+    listen,
     port_of,
     rotate_key,
     settings,
@@ -19,7 +20,7 @@ from .bed import (
 )
 from .bed.conditions import full_accept_queue, full_fast_open_queue, listen_with_400, syn_cookies
 from .bed.filters import filtering
-from .bed.traffic import Mode, finished
+from .bed.traffic import MSG_FASTOPEN, Mode, finished
 from .watching import Sight, shows
 
 pytestmark = pytest.mark.sensor
@@ -337,3 +338,30 @@ def test_syn_sent_again_to_a_listener_that_answers_late(bed: Bed, sight: Sight) 
         assert event["first_byte_us"] > 900_000
     assert client["syn_retransmits"] + seen["syn_retransmits"] >= 1
     sight.agrees()
+
+
+def test_server_that_closes_before_the_ack(slow_bed: Bed, slow_sight: Sight) -> None:
+    """nginx with HTTP/1.0: the child is in FIN_WAIT1 when the client's ACK comes."""
+    listener = listen(slow_bed.server)
+    with begin(slow_bed.client, slow_bed.server.v4) as sock:
+        sock.sendto(REQUEST, MSG_FASTOPEN, (slow_bed.server.v4, port_of(listener)))
+        answer_and_close(listener)
+        assert sock.recv(64)
+    slow_sight.skip()
+    with begin(slow_bed.client, slow_bed.server.v4) as sock:
+        sock.sendto(REQUEST, MSG_FASTOPEN, (slow_bed.server.v4, port_of(listener)))
+        answer_and_close(listener)
+        assert sock.recv(64)
+    _, seen = slow_sight.pair()
+    shows(seen, outcome="accepted", first_byte_us=0)
+    assert 20_000 < seen["handshake_rtt_us"] < 900_000
+    (peer,) = slow_sight.peers(slow_bed.server)
+    assert peer.outcomes == {"cookie_granted": 1, "accepted": 1}
+    slow_sight.agrees()
+
+
+def answer_and_close(listener: socket.socket) -> None:
+    child, _ = listener.accept()
+    with child:
+        assert child.recv(64) == REQUEST
+        child.send(b"answer")

@@ -17,14 +17,17 @@ MOST_HISTORY: Final = 900  # 15 minutes of seconds
 TotalKey = tuple[int | None, str, str, str | None, str | None, bool, bool]
 
 
-def fold(model: Model | None, sample: Sample) -> Model:
-    """The model after ``sample``. A clock that ran backwards, or a sensor that began anew, costs the interval only."""
+def fold(model: Model | None, sample: Sample, most_peers: int | None = None) -> Model:
+    """The model after ``sample``, with the ``most_peers`` (default: MOST_PEERS) that were seen last.
+
+    A clock that ran backwards, or a sensor that began anew, costs the interval only.
+    """
     sensor = sample.sensor
     span_ns = sample.mono_ns - model.mono_ns if model else 0
     interval_s = span_ns / 1e9 if span_ns > 0 else None
     totals = sensor.totals if sensor else ()
     moved = _moved_totals(model, sensor)
-    peers, evicted = fold_peers(model.peers if model else {}, sensor, sample.mono_ns)
+    peers, evicted = fold_peers(model.peers if model else {}, sensor, sample.mono_ns, most_peers or MOST_PEERS)
     namespaces = _namespaces(model, sample, totals, moved or ())
     rates = _rates(moved, namespaces, peers, sample, interval_s)
     return Model(
@@ -157,7 +160,7 @@ def peer_key(peer: Peer) -> PeerKey:
 
 
 def fold_peers(
-    peers: Mapping[PeerKey, PeerState], sensor: SensorReading | None, mono_ns: int
+    peers: Mapping[PeerKey, PeerState], sensor: SensorReading | None, mono_ns: int, most: int
 ) -> tuple[Mapping[PeerKey, PeerState], int]:
     """The peers with those that changed put last, and how many had to go."""
     if sensor is None or not sensor.peers:
@@ -166,7 +169,7 @@ def fold_peers(
     for peer in sensor.peers:
         key = peer_key(peer)
         result[key] = _peer(peer, result.pop(key, None), mono_ns)
-    evicted = max(0, len(result) - MOST_PEERS)
+    evicted = max(0, len(result) - most)
     for key in list(result)[:evicted]:
         del result[key]
     return result, evicted

@@ -26,7 +26,7 @@ SECOND: Final = 1_000_000_000
 SETTLE_NS: Final = SECOND // 10  # the table is looked through at most this often
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 MOST_FDS: Final = 32
-MOST_PEERS_READ: Final = 4096  # in one reading; the others wait for the next
+MOST_PEERS_READ: Final = 1024  # in one reading; the others wait for the next
 UNANSWERED: Final = OUTCOMES.index("unanswered")
 ACCEPT_QUEUE_FULL: Final = REASONS.index("accept_queue_full")
 ZERO: Final = (0).to_bytes(4, sys.byteorder)
@@ -212,11 +212,22 @@ class Sensor:
         self._taken += 1
         flow, raw = Flow._make(layout.FLOW.unpack(key)), RawHandshake._make(layout.HANDSHAKE.unpack(value))
         if raw.outcome == layout.UNDECIDED:
-            reason = raw.reason if flow.role and raw.reason == ACCEPT_QUEUE_FULL else 0
-            raw = raw._replace(outcome=UNANSWERED, reason=reason)
+            outcome, reason = self._verdict(flow, raw)
+            raw = raw._replace(outcome=outcome, reason=reason)
             syn = int(raw.syn_data_bytes > 0), int(raw.cookie_len == 0)
-            self._totals.add((flow.netns_cookie, raw.netns, flow.role, UNANSWERED, reason, raw.variant, *syn))
+            self._totals.add((flow.netns_cookie, raw.netns, flow.role, raw.outcome, raw.reason, raw.variant, *syn))
         return [(flow, raw)]
+
+    def _verdict(self, flow: Flow, raw: RawHandshake) -> tuple[int, int]:
+        """What became of a handshake without a SYN-ACK: unanswered, unless the kernel hides such SYN-ACKs from us."""
+        full = bool(flow.role) and raw.reason == ACCEPT_QUEUE_FULL
+        v6 = not flow.local.startswith(records.V4_MAPPED)
+        if flow.role and v6 and not full and raw.max_qlen != layout.UNKNOWN and not self._sighted():
+            return infer(raw)
+        return UNANSWERED, ACCEPT_QUEUE_FULL if full else 0
+
+    def _sighted(self) -> bool:
+        return any(self._maps["sighted"].get(ZERO) or b"")
 
     def _changed_peers(self, owner: records.Owner) -> tuple[Any, ...]:
         self._epoch += 1  # first: what changes from here on is told again
@@ -240,6 +251,15 @@ class Sensor:
         for keys, _ in self._maps["peers"].batches():
             for start in range(0, len(keys), size):
                 self._changed.setdefault(bytes(keys[start : start + size]))
+
+
+def infer(raw: RawHandshake) -> tuple[int, int]:
+    """Outcome and reason of a SYN whose SYN-ACK is hidden, as in bpf/server.h: it was not accepted."""
+    if raw.cookie_len == layout.NO_COOKIE_LEN and not raw.syn_data_bytes:
+        return OUTCOMES.index("plain"), 0
+    if raw.cookie_len or raw.syn_data_bytes:
+        return OUTCOMES.index("rejected"), raw.reason
+    return OUTCOMES.index("cookie_refused" if raw.reason else "cookie_granted"), raw.reason
 
 
 def _split(record: bytes) -> tuple[Flow, RawHandshake]:

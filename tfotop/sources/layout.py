@@ -34,6 +34,7 @@ TABLES: Final = {
     "peers": (PEER_KEY.size, PEER_SIZE),
     "epoch": (4, 4),
     "tallies": (4, 8),
+    "sighted": (4, 4),
 }
 RINGS: Final = ("records", "changes")
 

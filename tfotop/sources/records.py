@@ -10,6 +10,7 @@ from tfotop.sources.layout import Flow, RawHandshake
 from tfotop.words import OPTIONS, OUTCOMES, REASONS, ROLES, VARIANTS
 
 Owner = Callable[[int | None, int], Process | None]
+NO_LATENCY: Final = Latency()
 V4_MAPPED: Final = bytes(10) + b"\xff\xff"
 NOBODY: Final[Owner] = lambda _netns, _cookie: None  # noqa: E731  a constant, not a function of this module
 
@@ -66,7 +67,7 @@ def handshake(flow: Flow, raw: RawHandshake, wall_offset_ns: int, owner: Owner =
     """The record of a handshake; ``wall_offset_ns`` is wall clock minus monotonic clock."""
     netns = raw.netns or None
     process = owner(netns, raw.socket_cookie) if flow.role else _caller(raw)
-    answered = raw.synack_ns > 0
+    answered = OUTCOMES[raw.outcome] not in ("unanswered", "reset")
     return Handshake(
         ts_ns=raw.syn_ns + wall_offset_ns,
         role=ROLES[flow.role],
@@ -127,6 +128,8 @@ def _recent(values: tuple[int, ...], count: int) -> tuple[int, ...]:
 
 
 def _latency(raw: bytes) -> Latency:
+    if not any(raw[:4]):
+        return NO_LATENCY
     count, *rest = layout.LATENCY.unpack(raw)
     buckets = {i: n for i, n in enumerate(rest[layout.RECENT :]) if n}
     return Latency(count=count, recent_us=_recent(tuple(rest[: layout.RECENT]), count), buckets=buckets)

@@ -141,7 +141,7 @@ def test_totals_stand_beside_the_counters_of_the_same_interval() -> None:
         total("accepted", 3),
         total("accepted", 2, data=True),
         total("rejected", 4, "bad_cookie", data=True),
-        total("plain", 6, netns=None, netns_cookie=None),
+        total("plain", 6, netns=9, netns_cookie=9),
     )
     after = sample(2, sensor=sensor(*rows), namespaces=(namespace(counters=counters(Passive=5, PassiveFail=3)),))
     found = stream(before, after)
