@@ -102,13 +102,16 @@ int egress(struct __sk_buff *skb)
 	if (!sk)								\
 		return GO_ON;							\
 	read_flow(skb, &s, is_ingress, its_role, &flow);			\
-	netns = read_namespace(sk, &flow);					\
+	netns = read_namespace(sk, &flow)
+
+#define READ_OPTIONS()								\
 	read_options(skb, &s, &o, now);						\
 	FORGET(o)
 
 int client_synack_step(struct __sk_buff *skb)
 {
 	BEGIN(1, CLIENT, s.flags & (SYN | RST));
+	READ_OPTIONS();
 	client_synack(&s, &o, &flow, now);
 	return GO_ON;
 }
@@ -116,6 +119,7 @@ int client_synack_step(struct __sk_buff *skb)
 int server_syn_step(struct __sk_buff *skb)
 {
 	BEGIN(1, SERVER, (s.flags & (ACK | RST)) == 0);
+	READ_OPTIONS();
 	server_syn(skb, sk, &s, &o, &flow, netns, now);
 	return GO_ON;
 }
@@ -123,7 +127,7 @@ int server_syn_step(struct __sk_buff *skb)
 int server_ack_step(struct __sk_buff *skb)
 {
 	BEGIN(1, SERVER, 1);
-	server_ack(sk, &s, &o, &flow, now);
+	server_ack(skb, sk, &s, &o, &flow, now);
 	return GO_ON;
 }
 
@@ -151,6 +155,7 @@ int first_byte_step(struct __sk_buff *skb)
 int outgoing_step(struct __sk_buff *skb)
 {
 	BEGIN(0, s.flags & ACK ? SERVER : CLIENT, s.flags & SYN);
+	READ_OPTIONS();
 	if (s.flags & ACK)
 		server_synack(sk, &s, &o, &flow, now);
 	else if (sk->state == SYN_SENT)

@@ -162,8 +162,8 @@ static __always_inline void cookie_ack(struct bpf_sock *sk, struct segment *s, s
 	finish(flow, h, now);
 }
 
-static __always_inline void server_ack(struct bpf_sock *sk, struct segment *s, struct options *o, struct flow *flow,
-				       u64 now)
+static __always_inline void server_ack(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct options *o,
+				       struct flow *flow, u64 now)
 {
 	struct handshake *h = handshakes.lookup(flow);
 	u8 first_byte = 0;
@@ -182,6 +182,8 @@ static __always_inline void server_ack(struct bpf_sock *sk, struct segment *s, s
 	if (!h->ack_ns) {
 		if (!acknowledges_synack(sk, s, h))
 			return;
+		if (h->synack_retransmits)	/* else nothing in the options matters */
+			read_options(skb, s, o, now);
 		h->ack_ns = now;
 		h->rtt_us = server_rtt(h, o->tsecr, now);
 		count_for_peer(flow, h, now);

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,13 @@ class _Workers:
 
     def close(self) -> None:
         """End master and workers, and wait for them."""
-        try:
+        with suppress(psutil.NoSuchProcess):
             master = psutil.Process(self._master)
             family = [master, *master.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return
-        for process in family:
-            process.terminate()
-        psutil.wait_procs(family, 5)
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.terminate()
+            psutil.wait_procs(family, 5)
 
 
 def listening(namespace: Namespace) -> bool:
