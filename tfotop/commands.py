@@ -145,4 +145,5 @@ def screen(chosen: argparse.Namespace) -> int:
     status = run(app, feed)
     # The feed may be in the middle of a reading. What it holds, and with it the sensor, goes with the process: at once.
     sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(status)

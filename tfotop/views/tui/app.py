@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from typing import Any
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -12,12 +13,14 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from tfotop.model.selection import Selection
-from tfotop.model.state import Model
+from tfotop.model.state import Model, PeerState
 from tfotop.views.tui import panels
 from tfotop.views.tui.messages import ModelReady
+from tfotop.views.tui.pages import PAGES, peer_ladder
+from tfotop.views.tui.widgets.lines import LinesView
 from tfotop.views.tui.widgets.peers import PeersTable
 
-KEYS = ("q quit", "space pause", "arrows or j k move")
+KEYS = ("q quit", "space pause", "arrows or j k move", "enter ladder", "1-5 views")
 LOW = 16  # lines, below which the counters leave their place to the peers
 
 
@@ -30,6 +33,12 @@ class TfotopApp(App[None]):
     BINDINGS = [
         Binding("q,ctrl+c", "quit", "quit", priority=True),
         Binding("space", "pause", "pause"),
+        Binding("1,escape", "page('')", "peers"),
+        Binding("2", "page('listeners')", "listeners"),
+        Binding("3", "page('handshakes')", "handshakes"),
+        Binding("4", "page('counters')", "counters"),
+        Binding("5", "page('latency')", "latency"),
+        Binding("enter", "ladder", "ladder"),
     ]
 
     newest: reactive[Model | None] = reactive(None, init=False)
@@ -39,6 +48,9 @@ class TfotopApp(App[None]):
         super().__init__()
         self._host, self._kernel, self._interval_s = host, kernel, interval_s
         self._selection = selection or Selection()
+        self._ending = False
+        self._page = ""  # of PAGES; empty: the peers
+        self._climbed: PeerState | None = None  # whose ladder is shown
 
     def compose(self) -> ComposeResult:
         """The whole screen."""
@@ -46,6 +58,7 @@ class TfotopApp(App[None]):
         yield Static("", id="trouble", markup=False)
         yield Static("", id="headline", markup=False)
         yield PeersTable()
+        yield LinesView()
         yield Static("", id="counters", markup=False)
         yield Static("  ".join(KEYS), id="footer", markup=False)
 
@@ -56,9 +69,14 @@ class TfotopApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)
 
+    def exit(self, *arguments: Any, **named: Any) -> None:
+        """End. The feed may still deliver meanwhile."""
+        self._ending = True
+        super().exit(*arguments, **named)
+
     def on_model_ready(self, message: ModelReady) -> None:
-        """Take it; while paused it is only kept by the feed."""
-        if not self.paused:
+        """Take it; not while paused, nor when the widgets are going."""
+        if not self.paused and not self._ending:
             self.newest = self._selection.apply(message.model)
 
     def watch_newest(self, model: Model | None) -> None:
@@ -73,6 +91,34 @@ class TfotopApp(App[None]):
     def action_pause(self) -> None:
         """Freeze the view; collecting goes on."""
         self.paused = not self.paused
+
+    def action_page(self, name: str) -> None:
+        """Show another view; an empty name is the peers."""
+        self._page, self._climbed = name, None
+        self._turn()
+
+    def action_ladder(self) -> None:
+        """The last handshake of the peer under the cursor, as it goes on."""
+        if not self._page:
+            self._climbed = self.query_one(PeersTable).selected
+            self._turn()
+
+    def _turn(self) -> None:
+        """Show the table or the lines, and give it the keys."""
+        lines, table = self.query_one(LinesView), self.query_one(PeersTable)
+        away = bool(self._page or self._climbed)
+        lines.display, table.display = away, not away
+        (lines if away else table).focus()
+        lines.scroll_home(animate=False)
+        if self.newest is not None:
+            self._show_lines(self.newest, self.size)
+
+    def _show_lines(self, model: Model, size: Size) -> None:
+        lines = self.query_one(LinesView)
+        if self._climbed:
+            lines.show(peer_ladder(model, self._climbed, size.width - 1))
+        elif self._page:
+            lines.show(PAGES[self._page].lines(model, size.width - 1, max(1, lines.size.height or size.height - 12)))
 
     def on_resize(self, event: Resize) -> None:
         """What was laid out for another width is laid out anew."""
@@ -95,6 +141,7 @@ class TfotopApp(App[None]):
             counters.display = size.height >= LOW
             self.query_one("#footer", Static).update(panels.flow([*KEYS, *panels.cost(model)], size.width))
             self.query_one(PeersTable).show(model)
+            self._show_lines(model, size)
 
 
 Feeder = Callable[[Callable[[Model], object]], Callable[[], None]]

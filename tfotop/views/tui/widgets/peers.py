@@ -40,6 +40,12 @@ class PeersTable(ScrollView, can_focus=True):
         self.virtual_size = Size(0, len(self._rows) + TITLE_LINES)  # columns fit themselves to any width
         self.refresh()
 
+    @property
+    def selected(self) -> PeerState | None:
+        """The peer under the cursor, or the newest while there is no cursor."""
+        index = max(0, self._index())
+        return self._rows[index] if index < len(self._rows) else None
+
     def _index(self) -> int:
         """Where the cursor's peer is now; just above the first row while there is no cursor."""
         return next((i for i, row in enumerate(self._rows) if _key(row) == self._cursor), -1)

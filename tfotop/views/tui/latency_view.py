@@ -1,0 +1,222 @@
+"""How long the first byte takes with Fast Open and without it: two distributions over the same buckets."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from tfotop.model import latency
+from tfotop.model.latency import BUCKETS, LOWEST_US, bounds_us, percentile_us
+from tfotop.model.state import Model, PeerState
+from tfotop.views.format import milliseconds, printable
+from tfotop.views.tui.counters_view import NOTHING_YET, cut, shortened
+from tfotop.words import ROLES
+
+EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+LABEL: Final = 16
+COUNT: Final = 6
+FIXED_LINES: Final = 4  # of each role: what it is, titles, percentiles, the difference
+PERCENTILES: Final = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+SPAN: Final = {"client": "SYN out to first response byte", "server": "SYN in to first request byte"}
+
+Histogram = Mapping[int, int]
+
+
+class Distribution(NamedTuple):
+    """The times to the first byte of one role, or of one peer, and the difference of their medians where known."""
+
+    title: str
+    with_tfo: Histogram
+    without_tfo: Histogram
+    rtt_us: float | None
+    difference: str
+    basis: str
+
+
+class Bin(NamedTuple):
+    """One line of the picture: neighbouring buckets, ``first`` and ``last`` included."""
+
+    first: int
+    last: int
+
+
+def lines(
+    model: Model | None, width: int, height: int, peer: PeerState | None = None, role: str | None = None
+) -> list[str]:
+    """The picture of one peer, or of ``role`` (else of each) over all its peers, in at most ``height`` lines."""
+    if model is None:
+        shown, why = [], NOTHING_YET
+    elif peer is not None:
+        shown, why = of_peer(peer), "No first byte of this peer seen yet."
+    else:
+        shown = by_role(model, ROLES if role is None else (role,))
+        why = "No first byte seen yet." if model.attached else "Only eBPF sees the first byte."
+    result = draw(shown, width, height) if shown else [why]
+    return [cut(line, width) for line in result[: max(0, height)]]
+
+
+def of_peer(state: PeerState) -> list[Distribution]:
+    """One peer, or nothing: its difference is exact, of the newest values, the same as in the table of peers."""
+    peer = state.reading
+    with_tfo, without_tfo = _within(peer.with_tfo.buckets), _within(peer.without_tfo.buckets)
+    if not with_tfo and not without_tfo:
+        return []
+    delta_us, rtts = latency.rtt_delta_us(peer), latency.rtt_delta_rtts(peer)
+    ms, units = milliseconds(delta_us), "-" if rtts is None else f"{rtts:.1f}"
+    title = f"{printable(peer.role)} {printable(peer.address)} port {peer.port}: {SPAN.get(peer.role, '')}"
+    difference = f"sooner by {ms} ms, {units} RTTs"
+    return [Distribution(title, with_tfo, without_tfo, latency.rtt_us(peer), difference, f"newest {latency.FEW}")]
+
+
+def by_role(model: Model, roles: Sequence[str] = ROLES) -> list[Distribution]:
+    """Each role of which a first byte was seen, the histograms of all its peers added up.
+
+    Not for the thread of the screen: 0.1 s for 65,536 peers.
+    """
+    result = []
+    for role in roles:
+        peers, with_tfo, without_tfo, rtts = _sums(model, role)
+        if with_tfo or without_tfo:
+            title = f"{role}, {peers} peer{'' if peers == 1 else 's'}: {SPAN[role]}"
+            rtt_us = _weighted_median(rtts)
+            estimate = _estimate(with_tfo, without_tfo, rtt_us)
+            result.append(Distribution(title, with_tfo, without_tfo, rtt_us, estimate, "estimated medians"))
+    return result
+
+
+def _sums(model: Model, role: str) -> tuple[int, Histogram, Histogram, Mapping[int, int]]:
+    """The peers of a role, both histograms, and each peer's newest RTT by its first bytes. One pass over all peers."""
+    peers = 0
+    with_tfo, without_tfo, rtts = defaultdict[int, int](int), defaultdict[int, int](int), defaultdict[int, int](int)
+    for state in model.peers.values():
+        reading = state.reading
+        if reading.role != role:
+            continue
+        peers += 1
+        with_it, without_it = reading.with_tfo, reading.without_tfo
+        for bucket, number in with_it.buckets.items():
+            with_tfo[bucket] += number
+        for bucket, number in without_it.buckets.items():
+            without_tfo[bucket] += number
+        if reading.rtt_us:
+            rtts[reading.rtt_us[-1]] += with_it.count + without_it.count
+    return peers, _within(with_tfo), _within(without_tfo), rtts
+
+
+def _within(buckets: Histogram) -> Histogram:
+    """Only buckets that there are, and that hold something: a recording may hold anything."""
+    return {bucket: number for bucket, number in buckets.items() if 0 <= bucket < BUCKETS and number > 0}
+
+
+def _weighted_median(weights: Mapping[int, int]) -> float | None:
+    half, seen = sum(weights.values()) / 2, 0
+    for value in sorted(weights) if half > 0 else ():
+        seen += weights[value]
+        if seen >= half:
+            return float(value)
+    return None
+
+
+def _estimate(with_tfo: Histogram, without_tfo: Histogram, rtt_us: float | None) -> str:
+    """The difference of two medians that are themselves known to a quarter only."""
+    with_us, without_us = percentile_us(with_tfo, 0.5), percentile_us(without_tfo, 0.5)
+    if with_us is None or without_us is None:
+        return "sooner by - ms, - RTTs"
+    delta_us = without_us - with_us
+    rtts = f"~{delta_us / rtt_us:.1f}" if rtt_us else "-"
+    return f"sooner by ~{delta_us / 1000:.1f} ms, {rtts} RTTs"
+
+
+def draw(shown: Sequence[Distribution], width: int, height: int) -> list[str]:
+    """One below the other; what one does not need of its share of the lines, the other gets."""
+    wanted = [len(bins(one, BUCKETS)) for one in shown]
+    left = height - FIXED_LINES * len(shown) - (len(shown) - 1)
+    result: list[str] = []
+    for number, one in enumerate(shown):
+        picture = bins(one, max(left // (len(shown) - number), left - sum(wanted[number + 1 :])))
+        left -= len(picture)
+        result += [*([""] if number else []), *_picture(one, picture, width)]
+    return result
+
+
+def bins(of: Distribution, most: int) -> list[Bin]:
+    """At most ``most`` lines for all buckets in use: the first alone, of the others 1, 2, 4 ... together."""
+    used = of.with_tfo.keys() | of.without_tfo.keys()
+    first = [Bin(0, 0)] if 0 in used else []
+    others = sorted(used - {0})
+    together = 1
+    while together < 2 * BUCKETS:
+        found = [*first, *_merged(others, together)]
+        if len(found) <= most:
+            return found
+        together *= 2
+    return []
+
+
+def _merged(used: Sequence[int], together: int) -> list[Bin]:
+    """Bins of so many buckets; where several are empty in a row, one for all of them."""
+    found: list[Bin] = []
+    for group in sorted({(bucket - 1) // together for bucket in used}):
+        this = Bin(group * together + 1, min((group + 1) * together, BUCKETS - 1))
+        if found and found[-1].last + 1 < this.first:
+            found.append(Bin(found[-1].last + 1, this.first - 1))
+        found.append(this)
+    return found
+
+
+def _picture(of: Distribution, picture: Sequence[Bin], width: int) -> list[str]:
+    side = max(1, (width - LABEL) // 2 - 1)
+    both = of.with_tfo, of.without_tfo
+    counts = [[sum(one.get(bucket, 0) for bucket in range(b.first, b.last + 1)) for b in picture] for one in both]
+    sums = [sum(one.values()) for one in both]
+    top = max((n / total for column, total in zip(counts, sums, strict=True) if total for n in column), default=1.0)
+    bars = [[_bar(n, n / (total or 1) / top, side) for n in column] for column, total in zip(counts, sums, strict=True)]
+    rtt = f"handshake RTT {milliseconds(of.rtt_us)} ms"
+    return [
+        of.title,
+        _line("first byte", f"with {'Fast Open' if side >= 24 else 'it'}: {sums[0]}", f"without: {sums[1]}", side),
+        *(_line(_label(b), left, right, side) for b, left, right in zip(picture, *bars, strict=True)),
+        _line("percentiles, ms", _percentiles(both[0], side), _percentiles(both[1], side), side),
+        _joined([of.difference, rtt, f"({of.basis})"], width),
+    ]
+
+
+def _line(label: str, left: str, right: str, side: int) -> str:
+    return f"{label:>{LABEL}} {cut(left, side):{side}} {cut(right, side)}".rstrip()
+
+
+def _bar(number: int, share: float, width: int) -> str:
+    """A count and its bar, which is never empty where something is."""
+    length = width - COUNT - 1
+    eighths = max(1, round(8 * length * share)) if number and length > 0 else 0
+    return f"{shortened(number, COUNT):>{COUNT}} {'█' * (eighths // 8)}{EIGHTHS[eighths % 8]}".rstrip()
+
+
+def _label(of: Bin) -> str:
+    low, high = bounds_us(of.first)[0], bounds_us(of.last)[1]
+    if of.first == 0:
+        return "< 0.06 ms"
+    if of.last == BUCKETS - 1:
+        return f"> {_ms(low)} ms"
+    return f"{_ms(low)} - {_ms(high):>5} ms"
+
+
+def _ms(us: float) -> str:
+    """At most 5 characters, as no bucket is above 21 s."""
+    ms = us / 1000
+    return f"{ms:.2f}" if ms < 99.995 else f"{ms:.1f}" if ms < 999.95 else f"{ms:.0f}"
+
+
+def _percentiles(buckets: Histogram, width: int) -> str:
+    values = ((name, percentile_us(buckets, share)) for name, share in PERCENTILES)
+    texts = ((name, "-" if us is None else "<0.06" if us < LOWEST_US else _ms(us)) for name, us in values)
+    return _joined([f"{name} {text:>5}" for name, text in texts], width)
+
+
+def _joined(parts: Sequence[str], width: int) -> str:
+    """As many of the parts as fit, each whole."""
+    text = parts[0]
+    for part in parts[1:]:
+        if len(text) + 2 + len(part) > width:
+            break
+        text += f"  {part}"
+    return text

@@ -1,0 +1,172 @@
+"""Every listener with its Fast Open queue, key and process, and the first one that refuses what clients ask for."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+from tfotop.diagnosis.findings import CAUSES
+from tfotop.model.selection import split_endpoint
+from tfotop.model.state import Model, NamespaceState
+from tfotop.sample import Keys, Listener
+from tfotop.views.format import count, printable, switch
+from tfotop.views.tui.counters_view import NOTHING_YET, cut
+from tfotop.words import SERVER_BIT
+
+TITLES: Final = (
+    ("", "ADDRESS"),
+    ("", "PORT"),
+    ("TFO", "QUEUE"),
+    ("", "BACKLOG"),
+    ("ACCEPT", "QUEUE"),
+    ("", "KEY"),
+    ("SERVER", "BIT"),
+    ("", "PROCESS"),
+    ("", "NETNS"),
+)
+TITLE_LINES: Final = 2
+ADDRESS, PORT, TFO_QUEUE, BACKLOG, ACCEPT_QUEUE, KEY, BIT, PROCESS, NETNS = range(len(TITLES))
+RIGHT: Final = (PORT, TFO_QUEUE, BACKLOG, ACCEPT_QUEUE)
+LEAST: Final = {ADDRESS: 12, PROCESS: 12, NETNS: 8}  # these may be cut, down to so many
+LEFT_OUT_FIRST: Final = (BACKLOG, NETNS, ACCEPT_QUEUE, KEY, PROCESS, BIT, TFO_QUEUE, PORT)
+REFUSED_AT_THE_LISTENER: Final = ("server_bit_off", "no_queue")
+
+
+class Row(NamedTuple):
+    """A listener and the namespace that it is in."""
+
+    state: NamespaceState
+    listener: Listener
+
+
+def lines(model: Model | None, width: int) -> list[str]:
+    """One line for each listener below two lines of titles; at the end what is wrong, and what is not known."""
+    if model is None:
+        return [cut(NOTHING_YET, width)]
+    found = rows(model)
+    notes = [refusing(model, found), _missing(model, found)]
+    wrapped = [
+        cut(line, width)
+        for note in notes
+        if note
+        for line in textwrap.wrap(note, max(1, width), break_on_hyphens=False)
+    ]
+    table = _table([_cells(row) for row in found], width) if found else []
+    return [*table, "", *wrapped] if table and wrapped else table + wrapped
+
+
+def _missing(model: Model, found: Sequence[Row]) -> str:
+    """What is not known; namespaces that are gone do not count."""
+    known = sum(n.reading.listeners is not None for n in model.namespaces)
+    unknown = sum(n.reading.listeners is None and n.reading.counters is not None for n in model.namespaces)
+    if not known:
+        return "Listeners not known."
+    if unknown:
+        return f"Listeners not known in {unknown} of {known + unknown} namespaces."
+    return "" if found else "No listeners."
+
+
+def rows(model: Model) -> list[Row]:
+    """All listeners by port, then address (IPv4 first); SO_REUSEPORT siblings stay apart."""
+    found = [Row(state, listener) for state in model.namespaces for listener in state.reading.listeners or ()]
+    found.sort(key=lambda row: (row.listener.port, ":" in row.listener.address, row.listener.address))
+    return found
+
+
+def refusing(model: Model, found: Sequence[Row]) -> str:
+    """The first listener that cannot do Fast Open although cookies are asked for; empty if there is none."""
+    in_vain = {(h.netns, split_endpoint(h.local)[1]) for h in model.handshakes if h.reason == "no_queue"}
+    for row in found:
+        asked = _asked(row.state)
+        reason = _why_not(row, asked, (row.state.reading.inum, row.listener.port) in in_vain)
+        if reason:
+            cause, remedy = CAUSES[reason]
+            what = f"{asked} cookie{' was' if asked == 1 else 's were'} asked for" if asked else "cookies are asked for"
+            return f"! {_name(row)} cannot do Fast Open, although {what}: {cause}: {remedy}"
+    return ""
+
+
+def _why_not(row: Row, asked: int, seen: bool) -> str | None:
+    """The bit is for all listeners of a namespace. A queue is for one: it was ``seen`` to lack, or all lack it."""
+    sysctls, listeners = row.state.reading.sysctls, row.state.reading.listeners or ()
+    mode = sysctls.tcp_fastopen if sysctls else None
+    if asked and mode is not None and not mode & SERVER_BIT:
+        return "server_bit_off"
+    if row.listener.max_qlen == 0 and (seen or (asked and all(other.max_qlen == 0 for other in listeners))):
+        return "no_queue"
+    return None
+
+
+def _asked(state: NamespaceState) -> int:
+    """How often cookies were asked for, or brought in vain: since tfotop started, else since the namespace was made."""
+    mine = (t for t in state.totals if t.role == "server" and (t.request or t.reason in REFUSED_AT_THE_LISTENER))
+    return sum(t.handshakes for t in mine) or (state.reading.counters or {}).get("TCPFastOpenCookieReqd", 0)
+
+
+def _name(row: Row) -> str:
+    address = f"[{row.listener.address}]" if ":" in row.listener.address else row.listener.address
+    owner = f" {_process(row.listener)}" if row.listener.process else ""
+    return printable(f"{address}:{row.listener.port}{owner}")
+
+
+def _process(listener: Listener) -> str:
+    return f"{listener.process.comm}[{listener.process.pid}]" if listener.process else "-"
+
+
+def _key(listener: Listener, keys: Keys | None) -> str:
+    """Its own key, else that of its namespace. Where the listener could not be asked, nobody knows which it is."""
+    if listener.own_key is not None:
+        return listener.own_key
+    if listener.max_qlen is None or keys is None:
+        return "-"
+    return (keys.primary or "none") + ("+backup" if keys.backup else "")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    reading, listener = row.state.reading, row.listener
+    cells = (
+        listener.address,
+        str(listener.port),
+        "off" if listener.max_qlen == 0 else count(listener.max_qlen),
+        str(listener.backlog),
+        str(listener.accept_queue),
+        _key(listener, reading.keys),
+        switch(reading.sysctls.tcp_fastopen if reading.sysctls else None, SERVER_BIT),
+        _process(listener),
+        reading.name or str(reading.inum),
+    )
+    return tuple(printable(cell) for cell in cells)
+
+
+def _table(cells: Sequence[Sequence[str]], width: int) -> list[str]:
+    upper, lower = zip(*TITLES, strict=True)
+    widths = _widths([upper, lower, *cells], width)
+    return [
+        cut(" ".join(_fit(row[c], w, c) for c, w in widths.items()).rstrip(), width) for row in (upper, lower, *cells)
+    ]
+
+
+def _widths(cells: Sequence[Sequence[str]], width: int) -> dict[int, int]:
+    """Each column as wide as its widest cell; what does not fit is cut where that hurts least, or left out."""
+    widths = {column: max(cell_len(row[column]) for row in cells) for column in range(len(TITLES))}
+    for left_out in (None, *LEFT_OUT_FIRST):
+        if left_out is not None:
+            del widths[left_out]
+        excess = sum(widths.values()) + len(widths) - 1 - width
+        least = {column: min(LEAST.get(column, w), w) for column, w in widths.items()}
+        if excess <= sum(widths.values()) - sum(least.values()):
+            break
+    for _ in range(excess):
+        widest = max(widths, key=lambda column: widths[column] - least.get(column, 0))
+        widths[widest] -= 1
+    return widths
+
+
+def _fit(text: str, width: int, column: int) -> str:
+    """One cell. What is cut keeps both its ends: addresses differ in the last, a process has its number there."""
+    if cell_len(text) > width:
+        end = len(text) - text.rfind("[") if column == PROCESS else width // 2
+        tail = end if text.isascii() and end < width else 0
+        text = set_cell_size(text, max(0, width - 1 - tail)) + "…" + text[len(text) - tail :]
+    return " " * (width - cell_len(text)) + text if column in RIGHT else set_cell_size(text, width)
