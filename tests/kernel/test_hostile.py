@@ -9,6 +9,7 @@ from tfotop.views import text
 from .bed import REQUEST, Bed, Server, as_process, exchange, until
 from .bed.handmade import Behaviour, FakeServer, Handmade, cookie_of, reset, silent, syn_ack
 from .bed.segments import ACK, DESTINATION, HOP_BY_HOP, experimental, extension, fast_open, option
+from .test_outcomes import HIDES_V6_SYNACKS
 from .watching import Sight, shows
 
 pytestmark = pytest.mark.sensor
@@ -66,7 +67,8 @@ def test_accepted_by_hand(bed: Bed, sight: Sight, surroundings: dict[str, object
     server, stranger = Server.start(bed.server, family=socket.AF_INET6), Handmade(bed.client, bed.server)
     cookie = stranger.cookie(target, server.port, experimentally=encode is experimental)
     kind = "experimental" if encode is experimental else "standard"
-    shows(sight.next(bed.server)[0], outcome="cookie_granted", option=kind, cookie_len=0, new_cookie_len=8)
+    given = None if ":" in target and HIDES_V6_SYNACKS else 8
+    shows(sight.next(bed.server)[0], outcome="cookie_granted", option=kind, cookie_len=0, new_cookie_len=given)
     syn = stranger.syn(server.port, encode(cookie), b"data", **surroundings)  # type: ignore[operator]
     answer = stranger.ask(target, syn)
     assert answer

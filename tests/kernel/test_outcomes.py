@@ -1,6 +1,8 @@
 """Each outcome and reason, made on purpose: the `events --json` objects of both roles, totals against counters."""
 
+import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,12 @@ pytestmark = pytest.mark.sensor
 BOTH = pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
 
 
+# Linux 6.1 does not show the SYN-ACK of an IPv6 listener to cgroup programs (6.12 does): its cookie is not known there.
+HIDES_V6_SYNACKS = tuple(map(int, os.uname().release.split(".")[:2])) < (6, 6)
+# The third timeout in a row: after 1, 1, 1 s, or after 1, 2, 4 s before the sysctl came (Linux 6.5).
+THIRD_TIMEOUT_S = 3.5 if Path("/proc/sys/net/ipv4/tcp_syn_linear_timeouts").exists() else 7.5
+
+
 def address(bed: Bed, six: bool) -> str:
     return bed.server.v6 if six else bed.server.v4
 
@@ -47,10 +55,18 @@ def test_first_contact_and_hit(bed: Bed, sight: Sight, six: bool, mode: Mode, bl
     server = Server.start(bed.server, 16, family=socket.AF_INET6)
     exchange(bed.client, address(bed, six), server.port, mode=mode, blocking=blocking)
     client, seen = sight.pair()
-    granted = {"outcome": "cookie_granted", "option": "standard", "cookie_len": 0, "new_cookie_len": 8}
+    granted: dict[str, object] = {
+        "outcome": "cookie_granted",
+        "option": "standard",
+        "cookie_len": 0,
+        "new_cookie_len": 8,
+    }
     shows(client, role="client", reason="no_cookie_cached", variant=None, syn_data_bytes=0, **granted)
+    if six and HIDES_V6_SYNACKS:
+        granted["new_cookie_len"] = None
+    else:
+        assert client["new_cookie_id"] == seen["new_cookie_id"]
     shows(seen, role="server", reason=None, variant=None, max_qlen=16, qlen=0, tcp_fastopen=3, **granted)
-    assert client["new_cookie_id"] == seen["new_cookie_id"]
     local = exchange(bed.client, address(bed, six), server.port, mode=mode, blocking=blocking).local
     client, seen = sight.pair()
     hit = {"outcome": "accepted", "reason": None, "variant": None, "cookie_len": 8, "new_cookie_len": None}
@@ -251,7 +267,7 @@ def test_third_timeout_moves_active_fail(bed: Bed, sight: Sight) -> None:
     """tcp_fastopen_active_detect_blackhole; the handshake itself stays one that is unanswered."""
     server = primed(bed, sight)
     with filtering(bed.server, "drop_tcp"):
-        assert exchange(bed.client, bed.server.v4, server.port, timeout_s=3.5).error == "ETIMEDOUT"
+        assert exchange(bed.client, bed.server.v4, server.port, timeout_s=THIRD_TIMEOUT_S).error == "ETIMEDOUT"
     shows(sight.next(bed.client)[0], outcome="unanswered", reason=None, syn_retransmits=3)
     sight.agrees(timeouts=1)
 
@@ -291,7 +307,7 @@ def test_blackhole(bed: Bed, sight: Sight) -> None:
     server = primed(bed, sight)
     bed.client.sysctl("net.ipv4.tcp_fastopen_blackhole_timeout_sec", 60)
     with filtering(bed.server, "drop_tcp"):
-        exchange(bed.client, bed.server.v4, server.port, timeout_s=3.5)
+        exchange(bed.client, bed.server.v4, server.port, timeout_s=THIRD_TIMEOUT_S)
     exchange(bed.client, bed.server.v4, server.port)
     exchange(bed.client, bed.server.v4, server.port, mode="plain")
     disabling, asked, plain = sight.next(bed.client, 3)

@@ -20,7 +20,7 @@ from tfotop.views.tui.pages import PAGES, peer_ladder
 from tfotop.views.tui.widgets.lines import LinesView
 from tfotop.views.tui.widgets.peers import PeersTable
 
-KEYS = ("q quit", "space pause", "arrows or j k move", "enter ladder", "1-5 views")
+KEYS = ("q quit", "space pause", "enter ladder", "1-5 views")
 LOW = 16  # lines, below which the counters leave their place to the peers
 
 
