@@ -192,7 +192,7 @@ async def test_what_was_lost_is_in_sight_on_the_smallest_usual_terminal() -> Non
     lost = Losses(records_limited=11_132, handshakes_evicted=3, totals_full=1)
     async with running(fold(None, sample(sensor=sensor(losses=lost)))) as pilot:
         said = " ".join(line.strip() for line in lines(pilot)[-2:])
-        for words in ("11132 handshakes not shown one by one", "3 handshakes not followed", "1 handshakes not counted"):
+        for words in ("11132 not shown one by one", "3 handshakes not followed", "1 handshakes not counted"):
             assert words in said
 
 
