@@ -50,7 +50,7 @@ def losses(model: Model) -> Iterator[str]:
     lost = model.losses
     for number, what in (
         (model.peers_evicted, "peers evicted"),
-        (lost.records_limited + lost.records_dropped if lost else 0, "handshakes not shown one by one"),
+        (lost.records_limited + lost.records_dropped if lost else 0, "not shown one by one"),
         (lost.handshakes_evicted if lost else 0, "handshakes not followed"),
         (lost.totals_full if lost else 0, "handshakes not counted"),
     ):

@@ -95,7 +95,7 @@ def test_a_problem_is_one_line_with_its_remedy() -> None:
 def test_each_loss_is_named() -> None:
     lost = Losses(records_limited=1, records_dropped=2, handshakes_evicted=4, peers_unread=100, totals_full=8)
     assert list(show.losses(fold(None, sample(sensor=sensor(losses=lost))))) == [
-        "3 handshakes not shown one by one",
+        "3 not shown one by one",
         "4 handshakes not followed",
         "8 handshakes not counted",
     ]
