@@ -111,7 +111,10 @@ static __always_inline u32 server_rtt(struct handshake *h, u32 tsecr, u64 now)
 	return (now - h->last_synack_ns) / 1000;
 }
 
-/* Only who received the SYN-ACK knows its sequence number; a child may have sent its response already. */
+/*
+ * Only who received the SYN-ACK knows its sequence number. A child may have sent its response already, and the ACK of that may
+ * come on another CPU before snd_nxt says that it was sent (tcp_write_xmit): so a window more is let through.
+ */
 static __always_inline int acknowledges_synack(struct bpf_sock *sk, struct segment *s, struct handshake *h)
 {
 	struct bpf_tcp_sock *tp;
@@ -120,7 +123,7 @@ static __always_inline int acknowledges_synack(struct bpf_sock *sk, struct segme
 	if (sk->state == LISTEN)
 		return beyond == 0;
 	tp = bpf_tcp_sock(sk);
-	return tp && beyond <= tp->snd_nxt - h->synack_isn - 1;
+	return tp && beyond <= tp->snd_nxt - h->synack_isn - 1 + 0xffff;
 }
 
 /*
