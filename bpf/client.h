@@ -32,7 +32,7 @@ static __always_inline void client_syn(struct __sk_buff *skb, struct bpf_sock *s
 		return;
 	}
 	if (known)
-		finish(flow, known, now);
+		abandon(flow, known, now);
 	read_syn(skb, s, o, &h);
 	if (mark) {
 		h.pid = mark->pid;

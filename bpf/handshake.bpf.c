@@ -30,15 +30,16 @@ BPF_PROG_ARRAY(ingress_steps, INGRESS_STEPS);
 enum egress_step { OUTGOING, EGRESS_STEPS };
 BPF_PROG_ARRAY(egress_steps, EGRESS_STEPS);
 
-/*
- * What every packet of the host pays for: the flags and the length of its payload, and for the few that matter where their
- * TCP header is, left in the control block of the skb for the step that reads it. Reading bytes in place is several times
- * cheaper than asking for them.
- */
-static __always_inline int glance(struct __sk_buff *skb, u8 *flags, u32 *payload)
+/* What every packet of the host pays for. Reading bytes in place is several times cheaper than asking for them. */
+struct glance {
+	u32 at, payload;
+	u8 v4, flags;
+};
+
+static __always_inline int glance(struct __sk_buff *skb, struct glance *g)
 {
-	u8 v4, head[2], *tcp = (void *)(long)skb->data;
-	u32 at = find_tcp(skb, &v4);
+	u8 head[2], *tcp = (void *)(long)skb->data;
+	u32 at = g->at = find_tcp(skb, &g->v4);
 
 	if (!at)
 		return 0;
@@ -49,41 +50,60 @@ static __always_inline int glance(struct __sk_buff *skb, u8 *flags, u32 *payload
 	} else if (bpf_skb_load_bytes(skb, at + 12, head, 2)) {
 		return 0;
 	}
-	*flags = head[1];
-	*payload = skb->len - at - (head[0] >> 4) * 4;
-	skb->cb[0] = at;
-	skb->cb[1] = v4;
+	g->flags = head[1];
+	g->payload = skb->len - at - (head[0] >> 4) * 4;
+	return 1;
+}
+
+/* Where the TCP header is goes with the few packets that matter, in the control block of the skb. */
+static __always_inline int remember_place(struct __sk_buff *skb, struct glance *g)
+{
+	skb->cb[0] = g->at;
+	skb->cb[1] = g->v4;
 	return 1;
 }
 
 int ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
-	u32 payload;
-	u8 flags;
+	struct glance g;
+	int step;
 
-	if (!sk || !glance(skb, &flags, &payload))
+	if (!sk || !glance(skb, &g))
 		return GO_ON;
 	if (sk->state == SYN_SENT)
-		ingress_steps.call(skb, CLIENT_SYNACK);
-	else if (flags & SYN)
-		ingress_steps.call(skb, SERVER_SYN);
+		step = CLIENT_SYNACK;
+	else if (g.flags & SYN)
+		step = SERVER_SYN;
 	else if (sk->state == LISTEN || sk->state == SYN_RECV)
-		ingress_steps.call(skb, SERVER_ACK);
-	else if (sk->state == FIN_WAIT1 && marks.sk_storage_get(sk, 0, 0))
-		ingress_steps.call(skb, SERVER_ACK);	/* a child that answered and closed before the client's ACK came */
-	else if ((payload || flags & (FIN | RST)) && marks.sk_storage_get(sk, 0, 0))
-		ingress_steps.call(skb, FIRST_BYTE);
-	return GO_ON;				/* an established connection comes here at once */
+		step = SERVER_ACK;
+	else if (sk->state != FIN_WAIT1 && !g.payload && !(g.flags & (FIN | RST)))
+		return GO_ON;			/* an established connection comes here at once, */
+	else {
+		struct mark *mark = marks.sk_storage_get(sk, 0, 0);
+
+		if (!mark)
+			return GO_ON;		/* or here */
+		if (sk->state == FIN_WAIT1 && mark->role == SERVER)
+			step = SERVER_ACK;	/* a child that closed before the client's ACK came */
+		else if (g.payload || g.flags & (FIN | RST))
+			step = FIRST_BYTE;
+		else
+			return GO_ON;
+	}
+	remember_place(skb, &g);
+	ingress_steps.call(skb, step);
+	return GO_ON;
 }
 
 int egress(struct __sk_buff *skb)
 {
-	u32 payload;
-	u8 flags;
+	struct glance g;
 
-	if (skb->sk && glance(skb, &flags, &payload) && flags & SYN)
-		egress_steps.call(skb, OUTGOING);
+	if (!skb->sk || !glance(skb, &g) || !(g.flags & SYN))
+		return GO_ON;
+	remember_place(skb, &g);
+	egress_steps.call(skb, OUTGOING);
 	return GO_ON;
 }
 

@@ -28,7 +28,7 @@ static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *s
 		return;
 	}
 	if (known)
-		finish(flow, known, now);
+		abandon(flow, known, now);
 	if (sk->state != LISTEN)
 		return;
 	mark = marks.sk_storage_get(sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);

@@ -225,6 +225,18 @@ static __always_inline void count_first_byte(struct flow *flow, struct handshake
 		__sync_fetch_and_add(&latency->buckets[bucket], 1);
 }
 
+/* The same ports begin anew: what was still open of the handshake before will not be decided any more. */
+static __always_inline void abandon(struct flow *flow, struct handshake *h, u64 now)
+{
+	if (h->outcome == UNDECIDED) {
+		h->outcome = UNANSWERED;
+		if (flow->role == CLIENT || h->reason != ACCEPT_QUEUE_FULL)
+			h->reason = NO_REASON;
+		count(flow, h);
+	}
+	finish(flow, h, now);
+}
+
 /* The first payload from the other side, or the end of a connection that brought none. */
 static __always_inline void connection_begins(struct flow *flow, struct segment *s, u64 now)
 {

@@ -1,12 +1,14 @@
 """SYNs that no honest stack sends, servers that answer oddly, names that would draw on the screen: no wrong outcome."""
 
 import socket
+from dataclasses import replace
 
 import pytest
 
 from tfotop.views import text
 
-from .bed import REQUEST, Bed, Server, as_process, exchange, until
+from .bed import REQUEST, Bed, Server, as_process, exchange, port_of, until
+from .bed.conditions import full_accept_queue
 from .bed.handmade import Behaviour, FakeServer, Handmade, cookie_of, reset, silent, syn_ack
 from .bed.segments import ACK, DESTINATION, HOP_BY_HOP, experimental, extension, fast_open, option
 from .test_outcomes import HIDES_V6_SYNACKS
@@ -190,3 +192,20 @@ def test_forged_ack_proves_nothing(bed: Bed, sight: Sight) -> None:
     stranger.send(bed.server.v4, answer.reply(ACK, ack=(answer.seq + 12345) % 2**32))
     until(lambda: sum(t.handshakes for t in sight.totals(bed.server)) == 1, what="the handshake in the totals")
     assert sight.peers(bed.server) == []
+
+
+def test_ports_used_again_before_an_answer(bed: Bed, sight: Sight) -> None:
+    """A second SYN of the same ports, another sequence number: the first ends unanswered, and is counted."""
+    stranger = Handmade(bed.client, bed.server)
+    listener = full_accept_queue(bed.client, bed.server)
+    sight.next(bed.server)
+    first = stranger.syn(port_of(listener), fast_open(b"x" * 8), b"data")
+    second = replace(first, seq=77_000)
+    for syn in (first, second):
+        stranger.send(bed.server.v4, syn)
+    (seen,) = sight.next(bed.server, timeout_s=1.5)
+    shows(seen, outcome="unanswered", reason="accept_queue_full", syn_retransmits=0, cookie_len=8)
+    (last,) = sight.next(bed.server)
+    shows(last, outcome="unanswered", reason="accept_queue_full")
+    assert {t.handshakes for t in sight.totals(bed.server) if t.outcome == "unanswered"} == {2}
+    sight.agrees(bed.server)

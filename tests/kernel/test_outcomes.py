@@ -381,3 +381,18 @@ def answer_and_close(listener: socket.socket) -> None:
     with child:
         assert child.recv(64) == REQUEST
         child.send(b"answer")
+
+
+def test_client_that_has_nothing_more_to_say(bed: Bed, sight: Sight) -> None:
+    """It shuts its side down before the answer comes: its first byte is the answer all the same."""
+    server = primed(bed, sight)
+    with begin(bed.client, bed.server.v4) as sock:
+        sock.connect((bed.server.v4, server.port))
+        sock.sendall(REQUEST)
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(64)
+    client, seen = sight.pair()
+    for event in (client, seen):
+        shows(event, outcome="plain")
+        assert event["first_byte_us"] >= event["handshake_rtt_us"] > 0
+    sight.agrees()

@@ -67,7 +67,8 @@ def handshake(flow: Flow, raw: RawHandshake, wall_offset_ns: int, owner: Owner =
     """The record of a handshake; ``wall_offset_ns`` is wall clock minus monotonic clock."""
     netns = raw.netns or None
     process = owner(netns, raw.socket_cookie) if flow.role else _caller(raw)
-    answered = OUTCOMES[raw.outcome] not in ("unanswered", "reset")
+    outcome = OUTCOMES[raw.outcome] if raw.outcome < len(OUTCOMES) else "unanswered"
+    answered = outcome not in ("unanswered", "reset")
     return Handshake(
         ts_ns=raw.syn_ns + wall_offset_ns,
         role=ROLES[flow.role],
@@ -76,7 +77,7 @@ def handshake(flow: Flow, raw: RawHandshake, wall_offset_ns: int, owner: Owner =
         peer=endpoint(flow.peer, flow.peer_port),
         pid=process.pid if process else None,
         comm=process.comm if process else None,
-        outcome=OUTCOMES[raw.outcome],
+        outcome=outcome,
         variant=VARIANTS[raw.variant],
         reason=REASONS[raw.reason],
         option=OPTIONS[raw.option],

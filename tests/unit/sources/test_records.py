@@ -220,3 +220,7 @@ def test_an_outcome_that_never_was_takes_no_room() -> None:
 def test_a_peer_has_the_process_of_its_role(role: int, pid: int, process: Process | None) -> None:
     key = layout.PEER_KEY.pack(1, V6, 9, 443, role)
     assert records.peer(key, peer_bytes(pid=pid), lambda _netns, _cookie: NGINX).process == process
+
+
+def test_a_handshake_without_an_outcome_breaks_nothing() -> None:
+    assert made(outcome=layout.UNDECIDED).outcome == "unanswered"
