@@ -150,7 +150,7 @@ def attach(bcc: Any, bpf: Any, libbpf: Libbpf) -> list[int]:
     for name, (program_type, attach_type) in PROGRAMS.items():
         link = libbpf.lib.bpf_link_create(load(bcc, bpf, name, program_type, attach_type), root, attach_type, None)
         if link < 0:
-            raise Refused(f"the kernel refused to attach {name}", "Linux 5.10 or newer is needed")
+            raise Refused(f"the kernel refused to attach {name}", "Linux 5.14 or newer is needed")
         links.append(link)
     os.close(root)
     return links
