@@ -88,7 +88,7 @@ class Collector:
         for netns in found:
             state = self._settings[netns.inum, netns.cookie]
             state.looked = True  # also where it is closed to us: trying again each time would be dear
-            namespaces.visit(netns, lambda state=state: read(state, problems), problems.append)  # type: ignore[misc]
+            namespaces.visit(netns, lambda state=state: read(state, problems), problems.append)  # type: ignore[misc]  # a default cannot be inferred
         self._lasting[kind] = problems
 
     def _read_settings(self, state: Settings, problems: list[Problem]) -> None:

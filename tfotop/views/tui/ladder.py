@@ -33,7 +33,7 @@ class Arrow(NamedTuple):
     label: tuple[str, ...]
 
 
-def ladder(h: Handshake, width: int, ascii: bool = False) -> list[str]:  # noqa: A002
+def ladder(h: Handshake, width: int, ascii: bool = False) -> list[str]:  # noqa: A002  the word for it
     """Title, client on the left, server on the right, what came of it; no line is longer than ``width``."""
     h = _cleaned(h, ascii)
     lines = [*_fold(_title(h, width), width), *_picture(h, width), *_fold(_end(h), width), *_fold(_numbers(h), width)]
