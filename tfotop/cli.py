@@ -1,6 +1,7 @@
 """The command line: the only place that wires sources to views. Imports wait until the sensor is being compiled."""
 
 import argparse
+import importlib
 import ipaddress
 import os
 import sys
@@ -133,12 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from tfotop import commands  # --help and errors must not wait for it
-
-    if chosen.command == "events":
-        return commands.events(chosen)
-    if chosen.command == "stream" or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        if chosen.command is None:
-            chosen.n, chosen.json = 1, False
-        return commands.stream(chosen)
-    return commands.screen(chosen)
+    name = chosen.command
+    if name is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        name, chosen.n, chosen.json = "stream", 1, False
+    module = importlib.import_module(f"tfotop.commands.{name or 'screen'}")  # --help and errors must not wait for it
+    status: int = module.run(chosen)
+    return status

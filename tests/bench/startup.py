@@ -55,7 +55,7 @@ print(json.dumps(spent), file=sys.stderr)
 # The child as the product starts it, but for what it runs.
 WITH_CHILD = f"""
 import subprocess, sys
-from tfotop.commands import RECORDS_PER_S
+from tfotop.commands.common import RECORDS_PER_S
 from tfotop.sources import handshakes
 child = {CHILD!r}
 original = subprocess.Popen

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tfotop import __version__, cli, commands
+from tfotop import __version__, cli
+from tfotop.commands import common, events, screen, stream
 
-COMMANDS = ("screen", "stream", "events")
+COMMANDS = {"screen": screen, "stream": stream, "events": events}
 
 
 class Started:
@@ -20,8 +21,8 @@ class Started:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.command: str | None = None
         self.options: dict[str, object] = {}
-        for name in COMMANDS:
-            monkeypatch.setattr(commands, name, lambda chosen, name=name: self._start(name, chosen))
+        for name, module in COMMANDS.items():
+            monkeypatch.setattr(module, "run", lambda chosen, name=name: self._start(name, chosen))
 
     def _start(self, name: str, chosen: argparse.Namespace) -> int:
         self.command, self.options = name, vars(chosen)
@@ -168,7 +169,7 @@ def test_the_shared_options_stand_before_or_behind_the_command(arguments: str, s
 
 def test_what_is_not_chosen_is_any(started: Started) -> None:
     assert cli.main(["stream"]) == 0
-    assert commands.selection(argparse.Namespace(**started.options)) == (None, None, None, None)
+    assert common.selection(argparse.Namespace(**started.options)) == (None, None, None, None)
     assert (started.options["interval"], started.options["no_bpf"]) == (1.0, False)
 
 
@@ -188,13 +189,14 @@ def test_control_c_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     def interrupted(_chosen: argparse.Namespace) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "stream", interrupted)
+    monkeypatch.setattr(stream, "run", interrupted)
     assert cli.main(["stream"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_closed_pipe_ends_quietly() -> None:
-    program = "import sys; from tfotop import cli, commands\ndef closed(chosen): raise BrokenPipeError\n"
-    program += "commands.stream = closed; status = cli.main(['stream']); print('lost'); sys.exit(status)"
+    program = "import sys; from tfotop import cli; from tfotop.commands import stream\n"
+    program += "def closed(chosen): raise BrokenPipeError\n"
+    program += "stream.run = closed; status = cli.main(['stream']); print('lost'); sys.exit(status)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
