@@ -6,7 +6,7 @@ Units are in the names. ``None`` means not known, never zero. Time enters the pr
 import msgspec
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The base of everything in a Sample: immutable, compared by value, written as JSON."""
 
 

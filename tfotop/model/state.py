@@ -7,7 +7,7 @@ import msgspec
 from tfotop.sample import Cost, Handshake, Losses, Namespace, Peer, Problem, Total
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The base of the model's records."""
 
 
