@@ -17,10 +17,29 @@ static __always_inline void give_up(struct handshake *h, u8 closed, u64 now)
 	set_outcome(h, UNANSWERED, closed && now - h->last_syn_ns < SYN_RTO_NS ? ICMP_UNREACHABLE : NO_REASON);
 }
 
+/* The process that connects, and the way back from the socket to the handshake. */
+static __always_inline void name_caller(struct flow *flow, struct handshake *h)
+{
+	struct caller *caller = caller_of(h->socket_cookie);
+
+	if (!caller)
+		return;
+	if (caller->cookie == h->socket_cookie) {
+		h->pid = caller->pid;
+		__builtin_memcpy(h->comm, caller->comm, sizeof(h->comm));
+		asm volatile("" : : : "memory");
+		if (caller->cookie != h->socket_cookie)		/* taken by another in this moment */
+			h->pid = 0;
+	} else {
+		caller->pid = 0;
+		caller->cookie = h->socket_cookie;
+	}
+	caller->flow = *flow;
+}
+
 static __always_inline void client_syn(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct options *o,
 				       struct flow *flow, u32 netns, u64 now)
 {
-	struct mark *mark = marks.sk_storage_get(sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	struct handshake *known = handshakes.lookup(flow), h = { .syn_ns = now, .last_syn_ns = now, .netns = netns };
 
 	if (known && known->isn == s->seq) {
@@ -34,12 +53,7 @@ static __always_inline void client_syn(struct __sk_buff *skb, struct bpf_sock *s
 	if (known)
 		abandon(flow, known, now);
 	read_syn(skb, s, o, &h);
-	if (mark) {
-		h.pid = mark->pid;
-		__builtin_memcpy(h.comm, mark->comm, sizeof(h.comm));
-		mark->flow = *flow;
-		mark->role = CLIENT;
-	}
+	name_caller(flow, &h);
 	h.reason = why_plain(sk, &h.tcp_fastopen);	/* kept only if the outcome is plain */
 	track(flow, &h);
 }

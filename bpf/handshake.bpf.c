@@ -33,25 +33,31 @@ BPF_PROG_ARRAY(egress_steps, EGRESS_STEPS);
 /* What every packet of the host pays for. Reading bytes in place is several times cheaper than asking for them. */
 struct glance {
 	u32 at, payload;
+	u16 source, dest;
 	u8 v4, flags;
 };
 
 static __always_inline int glance(struct __sk_buff *skb, struct glance *g)
 {
-	u8 head[2], *tcp = (void *)(long)skb->data;
+	u8 head[14], *tcp = (void *)(long)skb->data;
 	u32 at = g->at = find_tcp(skb, &g->v4);
 
 	if (!at)
 		return 0;
 	tcp += at & 0xfff;
 	if (at <= 0xfff && (void *)(tcp + TCP_HEADER) <= (void *)(long)skb->data_end) {
-		head[0] = tcp[12];
-		head[1] = tcp[13];
-	} else if (bpf_skb_load_bytes(skb, at + 12, head, 2)) {
-		return 0;
+		g->source = bpf_ntohs(*(__be16 *)tcp);
+		g->dest = bpf_ntohs(*(__be16 *)(tcp + 2));
+		head[12] = tcp[12];
+		head[13] = tcp[13];
+	} else {
+		if (bpf_skb_load_bytes(skb, at, head, sizeof(head)))
+			return 0;
+		g->source = head[0] << 8 | head[1];
+		g->dest = head[2] << 8 | head[3];
 	}
-	g->flags = head[1];
-	g->payload = skb->len - at - (head[0] >> 4) * 4;
+	g->flags = head[13];
+	g->payload = skb->len - at - (head[12] >> 4) * 4;
 	return 1;
 }
 
@@ -66,6 +72,7 @@ static __always_inline int remember_place(struct __sk_buff *skb, struct glance *
 int ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
+	struct bpf_tcp_sock *tp;
 	struct glance g;
 	int step;
 
@@ -78,15 +85,14 @@ int ingress(struct __sk_buff *skb)
 	else if (sk->state == LISTEN || sk->state == SYN_RECV)
 		step = SERVER_ACK;
 	else if (sk->state != FIN_WAIT1 && !g.payload && !(g.flags & (FIN | RST)))
-		return GO_ON;			/* an established connection comes here at once, */
+		return GO_ON;		/* an established connection comes here at once, */
 	else {
-		struct mark *mark = marks.sk_storage_get(sk, 0, 0);
-
-		if (!mark)
-			return GO_ON;		/* or here */
-		if (sk->state == FIN_WAIT1 && mark->role == SERVER)
-			step = SERVER_ACK;	/* a child that closed before the client's ACK came */
-		else if (g.payload || g.flags & (FIN | RST))
+		tp = expects_first_byte(g.source, g.dest) ? bpf_tcp_sock(sk) : NULL;
+		if (!tp)
+			return GO_ON;	/* or here: what is behind calls into the kernel */
+		if (sk->state == FIN_WAIT1 && !tp->bytes_acked)
+			step = SERVER_ACK;	/* a child that closed before the client's ACK came? */
+		else if (!tp->bytes_received && (g.payload || g.flags & (FIN | RST)))
 			step = FIRST_BYTE;
 		else
 			return GO_ON;
@@ -131,6 +137,7 @@ int egress(struct __sk_buff *skb)
 int client_synack_step(struct __sk_buff *skb)
 {
 	BEGIN(1, CLIENT, s.flags & (SYN | RST));
+	expect_first_byte(&flow);
 	READ_OPTIONS();
 	client_synack(&s, &o, &flow, now);
 	return GO_ON;
@@ -139,6 +146,7 @@ int client_synack_step(struct __sk_buff *skb)
 int server_syn_step(struct __sk_buff *skb)
 {
 	BEGIN(1, SERVER, (s.flags & (ACK | RST)) == 0);
+	expect_first_byte(&flow);
 	READ_OPTIONS();
 	server_syn(skb, sk, &s, &o, &flow, netns, now);
 	return GO_ON;
@@ -147,34 +155,38 @@ int server_syn_step(struct __sk_buff *skb)
 int server_ack_step(struct __sk_buff *skb)
 {
 	BEGIN(1, SERVER, 1);
-	server_ack(skb, sk, &s, &o, &flow, now);
+	expect_first_byte(&flow);
+	if (server_ack(skb, sk, &s, &o, &flow, now))
+		ingress_steps.call(skb, FIRST_BYTE);	/* not a child, then */
 	return GO_ON;
 }
 
+/* Either role: the handshakes in progress know which, and a client's port is nearly always the higher. */
 int first_byte_step(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	u64 now = bpf_ktime_get_ns();
 	struct segment s = {};
 	struct flow flow = {};
-	struct mark *mark;
 
 	if (!sk || !read_segment(skb, &s))
 		return GO_ON;
 	sk = bpf_sk_fullsock(sk);
-	mark = sk ? marks.sk_storage_get(sk, 0, 0) : NULL;
-	if (!mark)
+	if (!sk)
 		return GO_ON;
-	read_flow(skb, &s, 1, mark->role, &flow);
+	read_flow(skb, &s, 1, s.source < s.dest ? CLIENT : SERVER, &flow);
 	read_namespace(sk, &flow);
+	if (connection_begins(&flow, &s, now))
+		return GO_ON;
+	flow.role = !flow.role;
 	connection_begins(&flow, &s, now);
-	marks.sk_storage_delete(sk);
 	return GO_ON;
 }
 
 int outgoing_step(struct __sk_buff *skb)
 {
 	BEGIN(0, s.flags & ACK ? SERVER : CLIENT, s.flags & SYN);
+	expect_first_byte(&flow);
 	READ_OPTIONS();
 	if (s.flags & ACK)
 		server_synack(sk, &s, &o, &flow, now);
@@ -186,17 +198,18 @@ int outgoing_step(struct __sk_buff *skb)
 /* Runs in the process that connects, also for sendto(MSG_FASTOPEN): who it is. */
 static __always_inline int remember_caller(struct bpf_sock_addr *ctx)
 {
-	struct mark caller = { .role = CLIENT, .pid = bpf_get_current_pid_tgid() >> 32 }, *mark;
-	struct bpf_sock *sk = ctx->sk;
+	struct caller *caller;
+	u64 cookie;
 
-	if (!sk || ctx->type != SOCK_STREAM || ctx->protocol != TCP)
+	if (ctx->type != SOCK_STREAM || ctx->protocol != TCP)
 		return GO_ON;
-	bpf_get_current_comm(caller.comm, sizeof(caller.comm));
-	mark = marks.sk_storage_get(sk, &caller, BPF_SK_STORAGE_GET_F_CREATE);
-	if (mark && mark->pid != caller.pid) {
-		mark->pid = caller.pid;
-		__builtin_memcpy(mark->comm, caller.comm, sizeof(mark->comm));
-	}
+	cookie = bpf_get_socket_cookie(ctx);
+	caller = caller_of(cookie);
+	if (!caller)
+		return GO_ON;
+	caller->cookie = cookie;
+	caller->pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(caller->comm, sizeof(caller->comm));
 	return GO_ON;
 }
 
@@ -207,16 +220,16 @@ int connect6(struct bpf_sock_addr *ctx) { return remember_caller(ctx); }
 /* The application closes a client's socket: a SYN without an answer will get none now. */
 int release(struct bpf_sock *ctx)
 {
-	struct mark *mark = marks.sk_storage_get(ctx, 0, 0);
+	u64 cookie = bpf_get_socket_cookie(ctx), now;
+	struct caller *caller = caller_of(cookie);
 	struct handshake *h;
 	struct flow flow;
-	u64 now;
 
-	if (!mark || mark->role != CLIENT)
+	if (!caller || caller->cookie != cookie)
 		return GO_ON;
-	flow = mark->flow;
+	flow = caller->flow;
 	h = handshakes.lookup(&flow);
-	if (!h)
+	if (!h || h->socket_cookie != cookie)
 		return GO_ON;
 	now = bpf_ktime_get_ns();
 	if (h->outcome == UNDECIDED) {

@@ -20,7 +20,6 @@ static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *s
 				       struct flow *flow, u32 netns, u64 now)
 {
 	struct handshake *known = handshakes.lookup(flow), h = { .syn_ns = now, .last_syn_ns = now, .netns = netns };
-	struct mark *mark;
 
 	if (known && known->isn == s->seq) {
 		known->syn_retransmits++;
@@ -31,9 +30,6 @@ static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *s
 		abandon(flow, known, now);
 	if (sk->state != LISTEN)
 		return;
-	mark = marks.sk_storage_get(sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (mark)
-		mark->role = SERVER;
 	read_syn(skb, s, o, &h);
 	h.reason = what_stands_in_the_way(sk, &h);
 	FORGET(h);
@@ -165,26 +161,27 @@ static __always_inline void cookie_ack(struct bpf_sock *sk, struct segment *s, s
 	finish(flow, h, now);
 }
 
-static __always_inline void server_ack(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct options *o,
+/* 1 if there is no such handshake. */
+static __always_inline int server_ack(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct options *o,
 				       struct flow *flow, u64 now)
 {
 	struct handshake *h = handshakes.lookup(flow);
 	u8 first_byte = 0;
 
 	if (!h)
-		return;
+		return 1;
 	if (h->outcome == UNDECIDED) {
 		cookie_ack(sk, s, flow, h, now);
-		return;
+		return 0;
 	}
 	if (s->flags & RST) {
 		if (s->seq == h->isn + 1 + h->syn_data_acked_bytes)
 			finish(flow, h, now);
-		return;
+		return 0;
 	}
 	if (!h->ack_ns) {
 		if (!acknowledges_synack(sk, s, h))
-			return;
+			return 0;
 		if (h->synack_retransmits)	/* else nothing in the options matters */
 			read_options(skb, s, o, now);
 		h->ack_ns = now;
@@ -200,6 +197,7 @@ static __always_inline void server_ack(struct __sk_buff *skb, struct bpf_sock *s
 		count_first_byte(flow, h, now);
 	if (h->first_byte_ns || s->flags & FIN)
 		finish(flow, h, now);
+	return 0;
 }
 
 #endif

@@ -13,15 +13,56 @@ BPF_PERCPU_ARRAY(tallies, u64, TALLIES);
 BPF_RINGBUF_OUTPUT(records, RECORD_PAGES);
 BPF_RINGBUF_OUTPUT(changes, CHANGE_PAGES);		/* keys of peers that changed since the last reading */
 
-struct mark {
-	struct flow flow;	/* a client's handshake, so that the release of the socket finds it */
+/*
+ * Who connects, from connect4/6 to the SYN, and which handshake a client's socket has, from the SYN to its release. By the
+ * socket's cookie: cookies are given one after the other, so a place is taken again only after CALLERS others. What is lost
+ * then is a name, or that user space finds the end of an unanswered handshake by the time and not at once.
+ */
+struct caller {
+	u64 cookie;
+	struct flow flow;
 	u32 pid;
 	char comm[16];
-	u8 role;
-	u8 pad[3];
+	u32 pad;
 };
-/* BPF_F_CLONE: an accepted child inherits its listener's mark, so its first payload is caught too. */
-BPF_F_TABLE("sk_storage", int, struct mark, marks, 0, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+BPF_ARRAY(callers, struct caller, CALLERS);
+
+static __always_inline struct caller *caller_of(u64 cookie)
+{
+	int place = cookie & (CALLERS - 1);
+
+	return callers.lookup(&place);
+}
+
+/*
+ * When the handshakes of a pair of ports were last heard of, in jiffies. Array and jiffies are both read without a call into
+ * the kernel, so what is asked of every packet with payload costs nearly nothing. Other connections may share the place: that
+ * costs a call more, no more. FIRST_BYTE_JIFFIES is longer than user space waits for a first byte.
+ */
+BPF_ARRAY(heard, u32, HEARD);
+#define FIRST_BYTE_JIFFIES 40		/* 4 s or more (HZ is at most 1000): longer than user space waits for a first byte */
+
+static __always_inline u32 *last_heard(u16 peer_port, u16 local_port)
+{
+	int place = (peer_port * 31 + local_port) & (HEARD - 1);
+
+	return heard.lookup(&place);
+}
+
+static __always_inline void expect_first_byte(struct flow *flow)
+{
+	u32 *when = last_heard(flow->peer_port, flow->local_port);
+
+	if (when)
+		*when = bpf_jiffies64();
+}
+
+static __always_inline int expects_first_byte(u16 peer_port, u16 local_port)
+{
+	u32 *when = last_heard(peer_port, local_port);
+
+	return when && (u32)bpf_jiffies64() - *when < FIRST_BYTE_JIFFIES;
+}
 
 /* Atomic although per CPU: a softirq may run the other program in the middle of a program in process context. */
 static __always_inline void tally(int what)
@@ -237,14 +278,16 @@ static __always_inline void abandon(struct flow *flow, struct handshake *h, u64 
 	finish(flow, h, now);
 }
 
-/* The first payload from the other side, or the end of a connection that brought none. */
-static __always_inline void connection_begins(struct flow *flow, struct segment *s, u64 now)
+/* The first payload from the other side, or the end of a connection that brought none. 0 if there is no such handshake. */
+static __always_inline int connection_begins(struct flow *flow, struct segment *s, u64 now)
 {
 	struct handshake *h = handshakes.lookup(flow);
 	u8 first_byte, unproven;
 
-	if (!h || h->outcome == UNDECIDED || (flow->role == SERVER && !h->ack_ns))
-		return;
+	if (!h)
+		return 0;
+	if (h->outcome == UNDECIDED || (flow->role == SERVER && !h->ack_ns))
+		return 1;
 	unproven = flow->role == SERVER && !h->synack_ns;	/* until now: only a proven peer has a child (infer) */
 	if (unproven)
 		count_for_peer(flow, h, now);
@@ -256,6 +299,7 @@ static __always_inline void connection_begins(struct flow *flow, struct segment 
 	if (first_byte)
 		count_first_byte(flow, h, now);
 	finish(flow, h, now);
+	return 1;
 }
 
 #endif

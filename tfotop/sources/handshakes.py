@@ -5,11 +5,13 @@ within 2 s) is settled here, when the table of handshakes in progress is read: a
 """
 
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -31,7 +33,9 @@ UNANSWERED: Final = OUTCOMES.index("unanswered")
 ACCEPT_QUEUE_FULL: Final = REASONS.index("accept_queue_full")
 ZERO: Final = (0).to_bytes(4, sys.byteorder)
 
-LIMITS: Final = {"MAX_TOTALS": 4096, "MAX_HANDSHAKES": 32768, "MAX_PEERS": 16384}
+LIMITS: Final = {"MAX_TOTALS": 4096, "MAX_HANDSHAKES": 32768, "MAX_PEERS": 16384, "CALLERS": 16384, "HEARD": 65536}
+FIRST_BYTE_S: Final = 3  # from the last segment of a handshake on; is_over waits 2 s
+CLOCK_MONOTONIC_COARSE: Final = 6  # its resolution is one jiffy (include/uapi/linux/time.h)
 QUIET_RING_BYTES: Final = 1 << 20
 FULL_RING_BYTES: Final = 16 << 20
 CHANGE_RING_BYTES: Final = 1 << 19
@@ -55,7 +59,8 @@ class Starting:
         """
         ring = QUIET_RING_BYTES if records_per_s else FULL_RING_BYTES
         pages = {"RECORD_PAGES": ring // PAGE, "CHANGE_PAGES": CHANGE_RING_BYTES // PAGE}
-        options = json.dumps({**LIMITS, **pages, "RECORDS_PER_S": records_per_s, **(defines or {})})
+        waiting = {"FIRST_BYTE_JIFFIES": math.ceil(FIRST_BYTE_S / time.clock_getres(CLOCK_MONOTONIC_COARSE))}
+        options = json.dumps({**LIMITS, **pages, **waiting, "RECORDS_PER_S": records_per_s, **(defines or {})})
         self._ours, theirs = socket.socketpair()
         path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
         self._complaint = tempfile.TemporaryFile()  # noqa: SIM115  closed by finish(); a pipe could fill up
