@@ -1,48 +1,38 @@
 """The filter language of the screen: ``role:server port:443 outcome:rejected 10.2.0.0/16 comm:nginx netns:web rtt>20``.
 
-Words are combined with AND; ``-word`` means NOT; a word without a field is an address, a network, or a part of a name.
+Words are combined with AND; ``-word`` and ``!word`` mean NOT; values with commas between them are alternatives; a word
+without a field is an address, a network, or a part of an address or name.
 """
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from tfotop.model.latency import rtt_delta_us, rtt_us, typical_us
+from tfotop.model.addresses import number
+from tfotop.model.facts import CHOICES, FIELDS, NUMBERS, PER_CENT, TIMES, Names, Value, handshake_value, peer_value
 from tfotop.model.selection import Network, split_endpoint
 from tfotop.model.state import PeerState
 from tfotop.sample import Handshake
-from tfotop.words import OPTIONS, OUTCOMES, REASONS, ROLES, VARIANTS
 
 
 class FilterError(Exception):
     """What is wrong with which word, in one line."""
 
 
-class Facts(NamedTuple):
-    """What a filter may ask of a row, be it a peer or a handshake. ``words``: exact; ``numbers``: ms or counts."""
+class Row(NamedTuple):
+    """What a test may ask of a peer or a handshake: its address, and the values of any field by its name."""
 
     address: str
-    texts: Mapping[str, str | None]
-    numbers: Mapping[str, float | None]
+    values: Callable[[str], Value]
 
 
-Names = Mapping[int, str]
-Test = Callable[[Facts], bool]
+Test = Callable[[Row], bool]
 
-CHOICES: Final = {
-    "role": ROLES,
-    "outcome": OUTCOMES,
-    "reason": tuple(r for r in REASONS if r),
-    "variant": tuple(v for v in VARIANTS if v),
-    "option": tuple(o for o in OPTIONS if o),
-    "cookie": ("valid", "rejected", "lost", "granted", "refused", "none"),
-}
-TEXTS: Final = (*CHOICES, "comm", "netns")
-NUMBERS: Final = ("port", "pid", "rtt", "tfo", "plain", "sooner", "accepted", "rejected", "first")
-FIELDS: Final = ("peer", *TEXTS, *NUMBERS)
-COMPARED: Final = re.compile(r"([a-z_]+)(>=|<=|>|<|=|:)(.*)", re.DOTALL)
-COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+COMPARED: Final = re.compile(r"([a-z_]+)(>=|<=|>|<|=|:)(.*)", re.DOTALL | re.IGNORECASE)
+NUMBER: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(ms|%)?", re.ASCII)
+ANYWHERE: Final = ("comm", "netns", "cookie", "reason")
+COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
     ">=": lambda a, b: a >= b,
     "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b,
@@ -50,86 +40,110 @@ COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "=": lambda a, b: a == b,
     ":": lambda a, b: a == b,
 }
+QUOTED: Final = 24  # characters of what is wrong, at most
 
 
 class Filter(NamedTuple):
     """A parsed filter. An empty one lets everything through."""
 
-    text: str
+    text: str = ""
     tests: tuple[Test, ...] = ()
 
     def of_peer(self, state: PeerState, names: Names) -> bool:
         """Whether a peer passes; ``names`` are those of the namespaces."""
-        return not self.tests or self._passes(peer_facts(state, names))
+        row = Row(state.reading.address, lambda field: peer_value(field, state, names))
+        return all(test(row) for test in self.tests)
 
-    def of_handshake(self, handshake: Handshake, names: Names) -> bool:
+    def of_handshake(self, h: Handshake, names: Names) -> bool:
         """Whether a handshake passes."""
-        return not self.tests or self._passes(handshake_facts(handshake, names))
-
-    def _passes(self, facts: Facts) -> bool:
-        return all(test(facts) for test in self.tests)
+        row = Row(split_endpoint(h.peer)[0], lambda field: handshake_value(field, h, names))
+        return all(test(row) for test in self.tests)
 
 
 def parse(text: str) -> Filter:
     """The filter that ``text`` means. Raises FilterError."""
-    return Filter(text, tuple(_word(word) for word in text.split()))
+    words = text.split()
+    return Filter(" ".join(words), tuple(_word(word) for word in words))
 
 
 def _word(word: str) -> Test:
-    if word[0] in "-!" and len(word) > 1:
-        test = _word(word[1:])
-        return lambda facts: not test(facts)
+    negated = word[0] in "-!"
+    test = _positive(word[negated:])
+    return (lambda row: not test(row)) if negated else test
+
+
+def _positive(word: str) -> Test:
+    if not word:
+        raise FilterError("- and ! need a word behind them, as in -role:client")
     match = COMPARED.fullmatch(word)
     if match and not _network(word):
-        return _field(match[1], match[2], match[3])
+        return _field(match[1].lower(), match[2], match[3])
     return _bare(word)
 
 
 def _bare(word: str) -> Test:
+    """An address or a network; else a part of an address, process, namespace, cookie status or reason."""
     network = _network(word)
     if network:
-        return lambda facts: _inside(facts.address, network)
+        return _inside(network)
+    if "/" in word:
+        raise FilterError(f"{_quoted(word)} is not a network, as in 10.2.0.0/16")
     needle = word.lower()
-    return lambda facts: needle in facts.address or any(needle in text.lower() for text in facts.texts.values() if text)
+    return lambda row: needle in row.address or any(needle in v for f in ANYWHERE for v in _words(row.values(f)))
 
 
-def _field(name: str, sign: str, value: str) -> Test:
+def _field(name: str, sign: str, text: str) -> Test:
     if name not in FIELDS:
-        raise FilterError(f"no field {name!r}: there are {', '.join(FIELDS)}")
-    if not value:
+        raise FilterError(f"no field {_quoted(name)}; there are {' '.join(FIELDS)}")
+    values = text.split(",")
+    if not all(values):
         raise FilterError(f"{name}{sign} needs a value")
-    if name in NUMBERS and not (name in CHOICES and sign == ":"):
-        return _number(name, sign, value)
+    if name in NUMBERS:
+        return _any([_number(name, sign, value) for value in values])
     if sign not in ":=":
-        raise FilterError(f"{name} cannot be compared with {sign}: write {name}:{value}")
-    if name == "peer":
-        network = _network(value)
-        if network is None:
-            raise FilterError(f"peer:{value} is not an address or network, as in 10.2.0.0/16")
-        return lambda facts: _inside(facts.address, network)
-    return _text(name, value)
+        raise FilterError(f"{name} is not a number: write {name}:{_quoted(values[0])}")
+    return _any([_inside(_wanted_network(value)) if name == "peer" else _text(name, value) for value in values])
+
+
+def _any(tests: list[Test]) -> Test:
+    return tests[0] if len(tests) == 1 else lambda row: any(test(row) for test in tests)
 
 
 def _text(name: str, value: str) -> Test:
-    if name in CHOICES and value not in CHOICES[name]:
-        raise FilterError(f"{name}:{value} is none of {', '.join(CHOICES[name])}")
-    if name in CHOICES:
-        return lambda facts: facts.texts.get(name) == value
-    return lambda facts: value in (facts.texts.get(name) or "")
+    """Words of a choice may be cut short (``outcome:rej``); names need only hold the value."""
+    value = value.lower()
+    if name not in CHOICES:
+        return lambda row: any(value in word for word in _words(row.values(name)))
+    wanted = {value} if value in CHOICES[name] else {word for word in CHOICES[name] if word.startswith(value)}
+    if not wanted:
+        raise FilterError(f"no {name} {_quoted(value)}; there are {' '.join(CHOICES[name])}")
+    return lambda row: not wanted.isdisjoint(row.values(name))
 
 
-def _number(name: str, sign: str, value: str) -> Test:
-    try:
-        wanted = float(value)
-    except ValueError:
-        raise FilterError(f"{name}{sign}{value}: {value!r} is not a number") from None
-    compare = COMPARISONS[sign]
+def _number(name: str, sign: str, text: str) -> Test:
+    match = NUMBER.fullmatch(text)
+    if match is None:
+        raise FilterError(f"{name}{sign} needs a number, not {_quoted(text)}")
+    wanted, unit, compare = float(match[1]), match[2], COMPARE[sign]
+    if (unit == "%" and name not in PER_CENT) or (unit == "ms" and name not in TIMES):
+        raise FilterError(f"{name} is not in {unit}: write {name}{sign}{match[1]}")
+    field = PER_CENT[name] if unit == "%" else name
+    return lambda row: any(compare(value, wanted) for value in _numbers(row.values(field)))
 
-    def test(facts: Facts) -> bool:
-        seen = facts.numbers.get(name)
-        return seen is not None and compare(seen, wanted)
 
-    return test
+def _words(value: Value) -> Iterable[str]:
+    return (word.lower() for word in value if isinstance(word, str))
+
+
+def _numbers(value: Value) -> Iterable[float]:
+    return (number for number in value if isinstance(number, (int, float)))
+
+
+def _wanted_network(text: str) -> Network:
+    network = _network(text)
+    if network is None:
+        raise FilterError(f"{_quoted(text)} is not an address or network, as in 10.2.0.0/16")
+    return network
 
 
 def _network(text: str) -> Network | None:
@@ -139,48 +153,15 @@ def _network(text: str) -> Network | None:
         return None
 
 
-def _inside(address: str, network: Network) -> bool:
-    return ipaddress.ip_address(address) in network
+def _inside(network: Network) -> Test:
+    version, first, last = network.version, int(network.network_address), int(network.broadcast_address)
+
+    def test(row: Row) -> bool:
+        its_version, value = number(row.address)
+        return its_version == version and first <= value <= last
+
+    return test
 
 
-def _ms(us: float | None) -> float | None:
-    return None if us is None else us / 1000
-
-
-def _netns(number: int | None, names: Names) -> str | None:
-    """A namespace's name and number, so that either finds it."""
-    return None if number is None else f"{names.get(number, '')} {number}"
-
-
-def peer_facts(state: PeerState, names: Names) -> Facts:
-    """What can be asked of a peer."""
-    peer = state.reading
-    texts = {
-        "role": peer.role,
-        "outcome": peer.last_outcome,
-        "reason": peer.last_reason,
-        "cookie": state.cookie,
-        "comm": peer.process.comm if peer.process else None,
-        "netns": _netns(peer.netns, names),
-    }
-    numbers = {
-        "port": peer.port,
-        "pid": peer.process.pid if peer.process else None,
-        "rtt": _ms(rtt_us(peer)),
-        "tfo": _ms(typical_us(peer.with_tfo)),
-        "plain": _ms(typical_us(peer.without_tfo)),
-        "sooner": _ms(rtt_delta_us(peer)),
-        "accepted": peer.outcomes.get("accepted", 0),
-        "rejected": peer.outcomes.get("rejected", 0) + peer.outcomes.get("lost", 0),
-    }
-    return Facts(peer.address, texts, numbers)
-
-
-def handshake_facts(h: Handshake, names: Names) -> Facts:
-    """What can be asked of a handshake."""
-    address, port = split_endpoint(h.peer)
-    if h.role == "server":
-        port = split_endpoint(h.local)[1]
-    texts = {name: getattr(h, name) for name in ("role", "outcome", "reason", "variant", "option", "comm")}
-    numbers = {"port": port, "pid": h.pid, "rtt": _ms(h.handshake_rtt_us), "first": _ms(h.first_byte_us)}
-    return Facts(address, {**texts, "netns": _netns(h.netns, names)}, numbers)
+def _quoted(text: str) -> str:
+    return text if len(text) <= QUOTED else text[: QUOTED - 1] + "…"

@@ -1,71 +1,190 @@
-"""The last minutes, to step back into: samples are kept, and any of their models is folded again when it is asked for.
+"""The last 15 minutes of models, to step back into: of each, packed, what changed since the one before.
 
-Samples hold only what changed; models of 65,536 peers would be too large. A model is kept for each ``EVERY`` samples
-to fold from. Both ends are bounded: by time, and by the peers and handshakes that the samples hold together.
+Memory is bounded by MOST_BYTES, whatever the load. Above it, neighbours are taken together, so that the steps become
+longer, those of long ago first; and where more than PEERS_PER_SAMPLE peers change in each sample, not every sample
+becomes a step. What a step shows is exact: it is the model that was, not one that was put together from others.
 """
 
+import zlib
 from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, takewhile
 from typing import Final, NamedTuple
 
-from tfotop.model.fold import fold
-from tfotop.model.state import Model
-from tfotop.sample import Sample
+import msgspec
+from msgspec.structs import replace
+
+from tfotop.model.fold import MOST_HANDSHAKES, MOST_HISTORY, MOST_PEERS, peer_key
+from tfotop.model.state import Model, PeerKey, PeerState, Rates
+from tfotop.sample import Handshake
 
 SPAN_NS: Final = 15 * 60 * 1_000_000_000
-MOST_ROWS: Final = 10_000  # about 20 MB
-EVERY: Final = 60
+MOST_BYTES: Final = 8 << 20
+PEERS_PER_SAMPLE: Final = 1000
+TOGETHER: Final = 60  # steps beyond the span that wait until they leave in one go
+AT_ONCE: Final = 500  # peers packed in one call: a longer one would keep other threads waiting
+LITTLE: Final = 7 / 8  # of MOST_BYTES: thinning goes on down to it
+
+Peers = Mapping[PeerKey, PeerState]
 
 
 class Entry(NamedTuple):
-    """A sample, and every so often the model after it."""
+    """One step: the model without peers, handshakes and rates; and of these what is new since the step before."""
 
-    sample: Sample
-    rows: int
-    model: Model | None
+    mono_ns: int
+    wall_ns: int
+    head: bytes
+    peers: tuple[bytes, ...]
+    handshakes: tuple[tuple[int, bytes], ...]  # how many, and they
+    rates: tuple[Rates, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is packed."""
+        return len(self.head) + sum(map(len, self.peers)) + sum(len(packed) for _, packed in self.handshakes)
 
 
 class History:
-    """Fold samples as they come; give back the model of any of the last 15 minutes."""
+    """Give it each model; it keeps the ``entries`` of which ``model_at`` makes any of them again."""
 
-    def __init__(self, span_ns: int = SPAN_NS, most_rows: int = MOST_ROWS, every: int = EVERY) -> None:
-        self._span_ns, self._most_rows, self._every = span_ns, most_rows, every
+    def __init__(self, span_ns: int = SPAN_NS, most_bytes: int = MOST_BYTES) -> None:
+        self._span_ns, self._most_bytes = span_ns, most_bytes
         self._entries: deque[Entry] = deque()
-        self._rows = self._since = 0
-        self.newest: Model | None = None
+        self._size = 0
+        self._waiting: tuple[Rates, ...] = ()  # of samples that are no step of their own
+        self._last: Handshake | None = None
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The steps that are kept, oldest first. The first may be longer ago than the span."""
+        return tuple(self._entries)
 
-    def add(self, sample: Sample) -> Model:
-        """The model after ``sample``, which is now the newest."""
-        self.newest = fold(self.newest, sample)
-        self._since = 0 if not self._entries or self._since + 1 >= self._every else self._since + 1
-        rows = 1 + (len(sample.sensor.peers) + len(sample.sensor.handshakes) if sample.sensor else 0)
-        self._entries.append(Entry(sample, rows, self.newest if self._since == 0 else None))
-        self._rows += rows
-        self._forget(sample.mono_ns)
-        return self.newest
+    @property
+    def size(self) -> int:
+        """Bytes that the steps take."""
+        return self._size
 
-    def _forget(self, now_ns: int) -> None:
-        """Drop the oldest; the first that stays must have a model to fold from."""
-        while len(self._entries) > 1 and (
-            self._rows > self._most_rows or now_ns - self._entries[0].sample.mono_ns > self._span_ns
-        ):
-            gone = self._entries.popleft()
-            self._rows -= gone.rows
-            first = self._entries[0]
-            if first.model is None:
-                self._entries[0] = first._replace(model=fold(gone.model, first.sample))
+    def add(self, model: Model) -> None:
+        """Keep a model, newer than all before. Most of the work is in the peers that changed."""
+        self._waiting = (*self._waiting, model.rates)[-MOST_HISTORY:]
+        since = self._entries[-1].mono_ns if self._entries else -1
+        changed = list(takewhile(lambda state: state.sample_mono_ns > since, reversed(list(model.peers.values()))))
+        if self._entries and len(changed) > PEERS_PER_SAMPLE * len(self._waiting):
+            return
+        self._append(entry(model, changed[::-1], _after(self._last, model.handshakes), self._waiting))
+        self._waiting, self._last = (), model.handshakes[-1] if model.handshakes else self._last
+        self._forget(model.mono_ns - self._span_ns)
+        self._thin()
 
-    def back(self, steps: int) -> Model | None:
-        """The model ``steps`` samples before the newest, or the oldest that is kept."""
-        if not self._entries:
-            return None
-        index = max(0, len(self._entries) - 1 - steps)
-        start = index
-        while self._entries[start].model is None:
-            start -= 1
-        model = self._entries[start].model
-        for i in range(start + 1, index + 1):
-            model = fold(model, self._entries[i].sample)
-        return model
+    def _append(self, made: Entry) -> None:
+        self._entries.append(made)
+        self._size += made.size
+
+    def _forget(self, before_ns: int) -> None:
+        """What is older than the span becomes one step, on which the others stand."""
+        old = sum(1 for _ in takewhile(lambda kept: kept.mono_ns < before_ns, self._entries))
+        if old > TOGETHER:
+            self._join(0, old)
+
+    def _thin(self) -> None:
+        if self._size > self._most_bytes:
+            while self._size > self._most_bytes * LITTLE and len(self._entries) > 2:
+                self._join(thinnest([kept.mono_ns for kept in self._entries]), 2)
+
+    def _join(self, first: int, count: int) -> None:
+        """Make one step of so many."""
+        joined = join([self._entries[i] for i in range(first, first + count)])
+        self._entries.rotate(-first)
+        for _ in range(count):
+            self._size -= self._entries.popleft().size
+        self._entries.appendleft(joined)
+        self._size += joined.size
+        self._entries.rotate(first)
+
+
+def thinnest(times_ns: Sequence[int]) -> int:
+    """Where the next two steps are best taken as one: where that is the least beside how long ago it was.
+
+    The newest step stays by itself, and so does the oldest while there are others.
+    """
+    now = times_ns[-1] + 1
+
+    def loss(i: int) -> float:
+        return (times_ns[i + 1] - times_ns[i - 1]) / (now - times_ns[i])
+
+    return min(range(1, len(times_ns) - 2), key=loss, default=0)
+
+
+def entry(model: Model, changed: Sequence[PeerState], new: Sequence[Handshake], rates: tuple[Rates, ...]) -> Entry:
+    """A step, packed."""
+    return Entry(
+        mono_ns=model.mono_ns,
+        wall_ns=model.wall_ns,
+        head=_pack(replace(model, peers={}, handshakes=(), history=())),
+        peers=tuple(_pack(changed[i : i + AT_ONCE]) for i in range(0, len(changed), AT_ONCE)),
+        handshakes=((len(new), _pack(new)),) if new else (),
+        rates=rates,
+    )
+
+
+def join(entries: Sequence[Entry]) -> Entry:
+    """Some steps in a row as one."""
+    states = list(_peers(entries).values())
+    return entries[-1]._replace(
+        peers=tuple(_pack(states[i : i + AT_ONCE]) for i in range(0, len(states), AT_ONCE)),
+        handshakes=_newest(entries),
+        rates=tuple(chain.from_iterable(kept.rates for kept in entries))[-MOST_HISTORY:],
+    )
+
+
+def model_at(entries: Sequence[Entry], before: Peers | None = None, skip: int = 0) -> Model:
+    """The model of the last of ``entries``. ``before``: the peers after the first ``skip`` of them, where known."""
+    peers = peers_at(entries[skip:], before)
+    packed = [packed for _, packed in _newest(entries)]
+    handshakes = chain.from_iterable(msgspec.msgpack.decode(zlib.decompress(p), type=list[Handshake]) for p in packed)
+    rates = tuple(chain.from_iterable(kept.rates for kept in entries))
+    head = msgspec.msgpack.decode(zlib.decompress(entries[-1].head), type=Model)
+    return replace(head, peers=peers, handshakes=tuple(handshakes)[-MOST_HANDSHAKES:], history=rates[-MOST_HISTORY:])
+
+
+def peers_at(entries: Sequence[Entry], before: Peers | None = None) -> Peers:
+    """The peers after some steps, those that changed last at the end; ``before``: those before the steps."""
+    peers = _peers(entries, before)
+    for key in list(islice(peers, max(0, len(peers) - MOST_PEERS))):
+        del peers[key]
+    return peers
+
+
+def _peers(entries: Sequence[Entry], before: Peers | None = None) -> dict[PeerKey, PeerState]:
+    peers = dict(before or {})
+    for state in _states(entries):
+        key = peer_key(state.reading)
+        peers.pop(key, None)
+        peers[key] = state
+    return peers
+
+
+def _states(entries: Iterable[Entry]) -> Iterator[PeerState]:
+    for kept in entries:
+        for packed in kept.peers:
+            yield from msgspec.msgpack.decode(zlib.decompress(packed), type=list[PeerState])
+
+
+def _newest(entries: Sequence[Entry]) -> tuple[tuple[int, bytes], ...]:
+    """The newest handshakes, still packed: as many packs as are needed."""
+    found: deque[tuple[int, bytes]] = deque()
+    for packs in (kept.handshakes for kept in reversed(entries)):
+        for pack in reversed(packs):
+            if sum(count for count, _ in found) >= MOST_HANDSHAKES:
+                return tuple(found)
+            found.appendleft(pack)
+    return tuple(found)
+
+
+def _after(last: Handshake | None, handshakes: Sequence[Handshake]) -> list[Handshake]:
+    """Those behind ``last``; all of them if it is not among them."""
+    return list(takewhile(lambda h: h is not last, reversed(handshakes)))[::-1]
+
+
+def _pack(records: object) -> bytes:
+    return zlib.compress(msgspec.msgpack.encode(records), 1)

@@ -32,3 +32,8 @@ def share_accepted(peer: Peer) -> float | None:
     """Accepted in per cent of all handshakes of this peer; ``None`` before the first."""
     total = sum(peer.outcomes.values())
     return 100 * peer.outcomes.get("accepted", 0) / total if total else None
+
+
+def bad(peer: Peer) -> int:
+    """Handshakes in which Fast Open failed: rejected and lost."""
+    return peer.outcomes.get("rejected", 0) + peer.outcomes.get("lost", 0)

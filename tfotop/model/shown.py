@@ -1,0 +1,85 @@
+"""What the screen shows of a model: the peers and handshakes that are wanted, in the order that is wanted.
+
+At 65,536 peers that is too much for a key press: the screen has it made beside itself. Where little has changed, little
+is done.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tfotop.model import groups, order
+from tfotop.model.facts import Names
+from tfotop.model.filter import Filter
+from tfotop.model.groups import GroupKey
+from tfotop.model.order import Entry, Order
+from tfotop.model.selection import Selection
+from tfotop.model.state import Model, PeerState
+from tfotop.sample import Handshake
+
+
+class Wanted(NamedTuple):
+    """What the user wants to see. ``kind``: of groups.KINDS, empty for single peers; ``opened``: only this group."""
+
+    selection: Selection = Selection()
+    filter: Filter = Filter()
+    order: Order = Order()
+    kind: str = ""
+    opened: GroupKey | None = None
+
+
+class Shown(NamedTuple):
+    """A model through the eyes of ``wanted``. ``passed``: peers that pass the filter, be they shown one by one or not.
+
+    ``model`` is what the selection leaves; the filter leaves ``rows`` and ``handshakes`` of it.
+    """
+
+    model: Model
+    wanted: Wanted
+    rows: list[PeerState]
+    passed: int
+    handshakes: tuple[Handshake, ...]
+    whole: Model
+    entries: list[Entry]
+
+
+def names_of(model: Model) -> Names:
+    """The names of the network namespaces, by inode number."""
+    return {n.reading.inum: n.reading.name for n in model.namespaces if n.reading.name}
+
+
+def shown(model: Model, wanted: Wanted, before: Shown | None = None) -> Shown:
+    """What the table shows of ``model``. ``before`` is only there to save work."""
+    selected, names = wanted.selection.apply(model), names_of(model)
+    entries = _entries(selected, wanted, names, before)
+    passed = len(entries)
+    if wanted.kind and not wanted.opened:
+        found = order.entries(groups.grouped((entry[-1] for entry in entries), wanted.kind, names), wanted.order)
+    else:
+        found = entries
+    return Shown(
+        model=selected,
+        wanted=wanted,
+        rows=order.rows(found, wanted.order),
+        passed=passed,
+        handshakes=tuple(h for h in selected.handshakes if wanted.filter.of_handshake(h, names)),
+        whole=model,
+        entries=entries,
+    )
+
+
+def _entries(model: Model, wanted: Wanted, names: Names, before: Shown | None) -> list[Entry]:
+    """The peers that pass, sorted: those that did not change since ``before`` stay where they were."""
+    if before is None or before.wanted != wanted or names != names_of(before.model):
+        return order.entries(_passing(model.peers.values(), wanted, names), wanted.order)
+    old, now = (set(map(id, m.peers.values())) for m in (before.model, model))
+    kept = [entry for entry in before.entries if id(entry[-1]) in now]
+    changed = [state for state in model.peers.values() if id(state) not in old]
+    return order.merge([kept, order.entries(_passing(changed, wanted, names), wanted.order)])
+
+
+def _passing(states: Iterable[PeerState], wanted: Wanted, names: Names) -> Iterable[PeerState]:
+    """The peers that are to be shown, or to be shown as groups."""
+    opened, passes = wanted.opened, wanted.filter.of_peer
+    for state in states:
+        if passes(state, names) and (opened is None or groups.key_of(opened.kind, state, names) == opened):
+            yield state
