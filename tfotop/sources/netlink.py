@@ -15,6 +15,7 @@ from typing import Final
 NLMSG_ERROR: Final = 2
 NLMSG_DONE: Final = 3
 NLM_F_REQUEST_DUMP: Final = 0x301
+NLM_F_REQUEST_ACK: Final = 0x5
 NLA_TYPE_MASK: Final = 0x3FFF
 BUFFER_BYTES: Final = 1 << 18  # the kernel fills at most 32 KiB at a time (net/netlink/af_netlink.c, netlink_dump)
 
@@ -24,6 +25,7 @@ HEADER = struct.Struct("=IHHII")
 ATTRIBUTE = struct.Struct("=HH")
 GENERIC_HEADER = struct.Struct("=BBH")
 
+NETLINK_ROUTE: Final = 0
 NETLINK_GENERIC: Final = 16
 GENL_ID_CTRL: Final = 16
 CTRL_CMD_GETFAMILY: Final = 3
@@ -47,6 +49,25 @@ def dump(protocol: int, kind: int, request: bytes) -> Iterator[tuple[bytearray, 
                     return
                 if its_kind == kind:
                     yield buffer, start, length
+
+
+def ask(protocol: int, kind: int, request: bytes) -> list[bytes]:
+    """What the kernel answers to one request that is no dump, headers included. Raises ``OSError`` if it refuses."""
+    buffer, answers = bytearray(BUFFER_BYTES), []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as netlink:
+        netlink.send(HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST_ACK, 0, 0) + request)
+        while True:
+            size = netlink.recv_into(buffer)
+            for start, length, its_kind in messages(buffer, size):
+                if its_kind == NLMSG_ERROR:  # number 0: done
+                    _stop(buffer, start, length)
+                    return answers
+                answers.append(bytes(buffer[start : start + length]))
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    """One attribute, padded."""
+    return ATTRIBUTE.pack(ATTRIBUTE.size + len(payload), kind) + payload + bytes(-len(payload) % 4)
 
 
 def messages(buffer: bytearray, size: int) -> Iterator[tuple[int, int, int]]:

@@ -1,9 +1,11 @@
 """What the kernel remembers of destinations as a Fast Open client: cookie, MSS, SYN drops (net/ipv4/tcp_metrics.c).
 
 Source: generic netlink, family ``tcp_metrics``, TCP_METRICS_CMD_GET (include/uapi/linux/tcp_metrics.h), in the
-namespace of the thread that asks: call through ``namespaces.visit``. Takes no privilege.
+namespace of the thread that asks: call through ``namespaces.visit``. Takes no privilege; to remove an entry takes
+CAP_NET_ADMIN, and there is no command that puts one back.
 """
 
+import errno
 import socket
 import sys
 from collections.abc import Callable
@@ -16,6 +18,7 @@ SOURCE = "tcp_metrics"
 LIMIT = 4096
 FAMILY = "tcp_metrics"
 TCP_METRICS_CMD_GET: Final = 1
+TCP_METRICS_CMD_DEL: Final = 2
 # enum of TCP_METRICS_ATTR_*
 ADDR_IPV4, ADDR_IPV6, AGE, VALS = 1, 2, 3, 6
 FOPEN_MSS, FOPEN_SYN_DROPS, FOPEN_SYN_DROP_TS, FOPEN_COOKIE = 7, 8, 9, 10
@@ -49,6 +52,36 @@ def read(report: Report, fingerprint_cookie: CookieName | None = None, limit: in
             Problem(source=SOURCE, text=f"more than {limit} destinations in one namespace: the others are not shown")
         )
     return tuple(metric for entry in entries if (metric := decode(entry, report, fingerprint_cookie)) is not None)
+
+
+def entry(destination: str, source: str, fingerprint_cookie: CookieName | None = None) -> Metric | None:
+    """What is remembered of one destination, ``None`` if nothing. Raises ``OSError`` if the kernel does not tell."""
+    try:
+        answers = _ask(TCP_METRICS_CMD_GET, destination, source)
+    except ProcessLookupError:  # ESRCH
+        return None
+    return next((decode(answer, lambda _: None, fingerprint_cookie) for answer in answers), None)
+
+
+def remove(destination: str, source: str) -> None:
+    """Make the kernel forget a destination: its cookie, and what was measured. Raises ``OSError``."""
+    _ask(TCP_METRICS_CMD_DEL, destination, source)
+
+
+def _ask(command: int, destination: str, source: str) -> list[bytes]:
+    six = ":" in destination
+    addresses = (
+        (ADDR_IPV6 if six else ADDR_IPV4, destination),
+        (SADDR_IPV6 if six else SADDR_IPV4, source),
+    )
+    request = netlink.GENERIC_HEADER.pack(command, 1, 0)
+    for kind, address in addresses:
+        raw = socket.inet_pton(socket.AF_INET6 if six else socket.AF_INET, address.partition("%")[0])
+        request += netlink.attribute(kind, raw)
+    family = netlink.generic_family(FAMILY)
+    if family is None:
+        raise OSError(errno.EOPNOTSUPP, "this kernel has no tcp_metrics")
+    return netlink.ask(netlink.NETLINK_GENERIC, family, request)
 
 
 def _collect(family: int, limit: int) -> tuple[list[bytes], int]:

@@ -1,0 +1,1 @@
+"""One server measured with and without Fast Open: ``records``, ``cookies``, ``statistics`` and ``verdict`` are pure."""
