@@ -122,12 +122,11 @@ int egress(struct __sk_buff *skb)
 	u64 now = bpf_ktime_get_ns();						\
 	u32 netns;								\
 										\
-	if (!sk || !read_segment(skb, &s) || !(wanted))				\
+	if (!sk || !read_segment(skb, &s) || !(wanted) || !read_flow(skb, &s, is_ingress, its_role, &flow)) \
 		return GO_ON;							\
 	sk = bpf_sk_fullsock(sk);						\
 	if (!sk)								\
 		return GO_ON;							\
-	read_flow(skb, &s, is_ingress, its_role, &flow);			\
 	netns = read_namespace(sk, &flow)
 
 #define READ_OPTIONS()								\
@@ -169,12 +168,11 @@ int first_byte_step(struct __sk_buff *skb)
 	struct segment s = {};
 	struct flow flow = {};
 
-	if (!sk || !read_segment(skb, &s))
+	if (!sk || !read_segment(skb, &s) || !read_flow(skb, &s, 1, s.source < s.dest ? CLIENT : SERVER, &flow))
 		return GO_ON;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return GO_ON;
-	read_flow(skb, &s, 1, s.source < s.dest ? CLIENT : SERVER, &flow);
 	read_namespace(sk, &flow);
 	if (connection_begins(&flow, &s, now))
 		return GO_ON;

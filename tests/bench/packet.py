@@ -15,7 +15,7 @@ from .programs import Run
 from .running import stream
 from .table import Row
 
-WINDOWS, WINDOW_S, HANDSHAKE_WINDOW_S = 12, 0.2, 1.5
+WINDOWS, YOUNG_WINDOWS, WINDOW_S, HANDSHAKE_WINDOW_S = 12, 5, 0.2, 1.5
 SIDES = ("ingress", "egress")
 LARGE = bytes(1 << 16)
 Runs = dict[str, Run]
@@ -64,7 +64,7 @@ def established(ids: list[int], exchange: Callable[[Connected], None], age_s: fl
         for _ in range(100):
             exchange(pair)
         time.sleep(age_s)
-        return [between(ids, lambda: busy(pair, exchange)) for _ in range(WINDOWS)]
+        return [between(ids, lambda: busy(pair, exchange)) for _ in range(WINDOWS if age_s else YOUNG_WINDOWS)]
 
 
 def busy(pair: Connected, exchange: Callable[[Connected], None]) -> None:
