@@ -166,6 +166,7 @@ static __always_inline int server_ack(struct __sk_buff *skb, struct bpf_sock *sk
 				       struct flow *flow, u64 now)
 {
 	struct handshake *h = handshakes.lookup(flow);
+	struct peer *peer = NULL;
 	u8 first_byte = 0;
 
 	if (!h)
@@ -186,7 +187,7 @@ static __always_inline int server_ack(struct __sk_buff *skb, struct bpf_sock *sk
 			read_options(skb, s, o, now);
 		h->ack_ns = now;
 		h->rtt_us = server_rtt(h, o->tsecr, now);
-		count_for_peer(flow, h, now);
+		peer = count_for_peer(flow, h, now);
 		first_byte = h->first_byte_ns > 0;	/* it came in the SYN, from a peer that had yet to prove itself */
 	}
 	if (s->payload && !h->first_byte_ns) {
@@ -194,7 +195,7 @@ static __always_inline int server_ack(struct __sk_buff *skb, struct bpf_sock *sk
 		first_byte = 1;
 	}
 	if (first_byte)
-		count_first_byte(flow, h, now);
+		count_first_byte(peer ? peer : find_peer(flow, h, now), h);
 	if (h->first_byte_ns || s->flags & FIN)
 		finish(flow, h, now);
 	return 0;

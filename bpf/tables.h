@@ -217,12 +217,12 @@ static __always_inline struct peer *find_peer(struct flow *flow, struct handshak
 }
 
 /* The peer has proved that it is where it says it is: only now may it take a place in the table. */
-static __always_inline void count_for_peer(struct flow *flow, struct handshake *h, u64 now)
+static __always_inline struct peer *count_for_peer(struct flow *flow, struct handshake *h, u64 now)
 {
 	struct peer *peer = find_peer(flow, h, now);
 
 	if (!peer)
-		return;
+		return NULL;
 	if (h->outcome < OUTCOMES)
 		__sync_fetch_and_add(&peer->outcomes[h->outcome], 1);
 	if (h->variant == BACKUP_KEY)
@@ -244,19 +244,16 @@ static __always_inline void count_for_peer(struct flow *flow, struct handshake *
 		peer->pid = h->pid;
 		__builtin_memcpy(peer->comm, h->comm, sizeof(peer->comm));
 	}
+	return peer;
 }
 
 /* A handshake that had to be repeated measures the timer, not the path: it has no place among the first bytes. */
-static __always_inline void count_first_byte(struct flow *flow, struct handshake *h, u64 now)
+static __always_inline void count_first_byte(struct peer *peer, struct handshake *h)
 {
 	u32 us = (h->first_byte_ns - h->syn_ns) / 1000, bucket = bucket_of(us);
 	struct latency *latency;
-	struct peer *peer;
 
-	if (h->syn_retransmits || h->synack_retransmits)
-		return;
-	peer = find_peer(flow, h, now);
-	if (!peer)
+	if (!peer || h->syn_retransmits || h->synack_retransmits)
 		return;
 	latency = h->outcome == ACCEPTED ? &peer->first_byte[1] : &peer->first_byte[0];
 	latency->recent_us[latency->count & (RECENT - 1)] = us;
@@ -282,6 +279,7 @@ static __always_inline void abandon(struct flow *flow, struct handshake *h, u64 
 static __always_inline int connection_begins(struct flow *flow, struct segment *s, u64 now)
 {
 	struct handshake *h = handshakes.lookup(flow);
+	struct peer *peer = NULL;
 	u8 first_byte, unproven;
 
 	if (!h)
@@ -290,14 +288,14 @@ static __always_inline int connection_begins(struct flow *flow, struct segment *
 		return 1;
 	unproven = flow->role == SERVER && !h->synack_ns;	/* until now: only a proven peer has a child (infer) */
 	if (unproven)
-		count_for_peer(flow, h, now);
+		peer = count_for_peer(flow, h, now);
 	first_byte = unproven && h->first_byte_ns;
 	if (s->payload && !h->first_byte_ns) {
 		h->first_byte_ns = now;
 		first_byte = 1;
 	}
 	if (first_byte)
-		count_first_byte(flow, h, now);
+		count_first_byte(peer ? peer : find_peer(flow, h, now), h);
 	finish(flow, h, now);
 	return 1;
 }
