@@ -94,6 +94,7 @@ class Namespace(Record, frozen=True, kw_only=True):
     """One network namespace: its inode number names it only while it lives; ``cookie`` is unique (SO_NETNS_COOKIE).
 
     ``counters`` were read before the sensor, ``counters_after`` after it: the truth at its reading lies between.
+    ``pid`` is a process that lives in it, ``None`` where there is none.
     """
 
     inum: int
@@ -101,6 +102,7 @@ class Namespace(Record, frozen=True, kw_only=True):
     cookie: int | None = None
     own: bool = False
     processes: int = 0
+    pid: int | None = None
     counters: dict[str, int] | None = None
     counters_after: dict[str, int] | None = None
     sysctls: Sysctls | None = None

@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from tfotop.model import agreement
 from tfotop.model.latency import rtt_us
 from tfotop.model.peers import NONE, cookie_status
 from tfotop.model.state import Check, Model, NamespaceState, PeerKey, PeerState, Rates
-from tfotop.sample import Handshake, Namespace, Peer, Sample, SensorReading, Total
+from tfotop.sample import Handshake, Keys, Namespace, Peer, Sample, SensorReading, Total
 
 MOST_PEERS: Final = 65_536
 MOST_HANDSHAKES: Final = 1_000
@@ -29,7 +31,9 @@ def fold(model: Model | None, sample: Sample, most_peers: int | None = None) -> 
     moved = _moved_totals(model, sensor)
     peers, evicted = fold_peers(model.peers if model else {}, sensor, sample.mono_ns, most_peers or MOST_PEERS)
     namespaces = _namespaces(model, sample, totals, moved or ())
-    rates = _rates(moved, namespaces, peers, sample, interval_s)
+    rates = replace(
+        _rates(moved, namespaces, peers, sample, interval_s), counters=_counter_rates(namespaces, interval_s)
+    )
     return Model(
         wall_ns=sample.wall_ns,
         mono_ns=sample.mono_ns,
@@ -122,6 +126,8 @@ def _namespaces(
             NamespaceState(
                 reading=reading,
                 moved=_moved(reading, old.reading) if old else None,
+                keys_before=_keys_before(reading, old),
+                blackhole_ns=_blackhole_ns(reading, old, sample.mono_ns),
                 totals=mine,
                 interval=moved_rows.of(reading),
                 checks=checks,
@@ -152,6 +158,22 @@ def _moved(now: Namespace, before: Namespace) -> dict[str, int] | None:
     if now.counters is None or before.counters is None:
         return None
     return {name: value - before.counters[name] for name, value in now.counters.items() if name in before.counters}
+
+
+def _keys_before(now: Namespace, old: NamespaceState | None) -> Keys | None:
+    """The keys before the last change; a reading that failed is none."""
+    if old is None:
+        return None
+    changed = now.keys is not None and old.reading.keys is not None and now.keys != old.reading.keys
+    return old.reading.keys if changed else old.keys_before
+
+
+def _blackhole_ns(now: Namespace, old: NamespaceState | None, mono_ns: int) -> int | None:
+    """When blackhole protection was last seen to begin."""
+    if old is None:
+        return None
+    moved = _moved(now, old.reading)
+    return mono_ns if moved and moved.get("TCPFastOpenBlackhole") else old.blackhole_ns
 
 
 def peer_key(peer: Peer) -> PeerKey:
@@ -186,6 +208,15 @@ def _peer(peer: Peer, before: PeerState | None, mono_ns: int) -> PeerState:
 
 def _newest(handshakes: tuple[Handshake, ...], sensor: SensorReading | None) -> tuple[Handshake, ...]:
     return (*handshakes, *sensor.handshakes)[-MOST_HANDSHAKES:] if sensor and sensor.handshakes else handshakes
+
+
+def _counter_rates(namespaces: Iterable[NamespaceState], interval_s: float | None) -> dict[str, float] | None:
+    sums: defaultdict[str, int] = defaultdict(int)
+    moves = [n.moved for n in namespaces if n.moved is not None]
+    for name, moved in (item for move in moves for item in move.items()):
+        if moved:
+            sums[name] += moved
+    return {name: moved / interval_s for name, moved in sums.items()} if moves and interval_s else None
 
 
 def _cpu_share(model: Model | None, sample: Sample, span_ns: int) -> float | None:

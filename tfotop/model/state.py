@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tfotop.sample import Cost, Handshake, Losses, Namespace, Peer, Problem, Total
+from tfotop.sample import Cost, Handshake, Keys, Losses, Namespace, Peer, Problem, Total
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -24,11 +24,14 @@ class NamespaceState(State, frozen=True, kw_only=True):
     """One network namespace: the newest reading, what moved in the interval, and whether it agrees with the totals.
 
     ``moved``: counters over the interval, ``None`` where there are not two readings. ``agrees``: ``None`` when it
-    cannot be told (no sensor, no BTF, or the first interval).
+    cannot be told (no sensor, no BTF, or the first interval). ``keys_before``: those before the last change that was
+    seen; ``blackhole_ns``: when TCPFastOpenBlackhole was last seen to move; ``None`` if neither was.
     """
 
     reading: Namespace
     moved: dict[str, int] | None = None
+    keys_before: Keys | None = None
+    blackhole_ns: int | None = None
     totals: tuple[Total, ...] = ()
     interval: tuple[Total, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -54,7 +57,8 @@ class PeerState(State, frozen=True, kw_only=True):
 class Rates(State, frozen=True, kw_only=True):
     """The headline, per second over one interval; ``None`` without the sensor and without counters.
 
-    ``saved_s_per_s`` is an estimate: accepted handshakes x handshake RTT.
+    ``saved_s_per_s`` is an estimate: accepted handshakes x handshake RTT. ``counters``: the kernel's, summed over the
+    namespaces, without those that did not move.
     """
 
     accepted_per_s: float | None = None
@@ -62,6 +66,7 @@ class Rates(State, frozen=True, kw_only=True):
     rejected_per_s: float | None = None
     queue_full_per_s: float | None = None
     saved_s_per_s: float | None = None
+    counters: dict[str, float] | None = None
 
 
 PeerKey = tuple[int | None, str, str, int]

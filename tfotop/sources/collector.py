@@ -119,6 +119,7 @@ class Collector:
             cookie=n.cookie,
             own=n.own,
             processes=n.processes,
+            pid=n.pid,
             counters=before,
             counters_after=after,
             sysctls=state.sysctls,

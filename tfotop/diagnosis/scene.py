@@ -1,0 +1,167 @@
+"""One network namespace of a Model with all that was seen in it, and the words for how often."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from tfotop.diagnosis.finding import Evidence
+from tfotop.model.selection import split_endpoint
+from tfotop.model.state import Model, NamespaceState, PeerState
+from tfotop.sample import Handshake, Listener, Namespace, Total
+
+REFUSED: Final = ("cookie_refused", "rejected", "lost", "unanswered")
+SENSOR: Final = "eBPF, at each handshake"
+
+
+class Seen(NamedTuple):
+    """Handshakes since the start and in the last interval; ``per_s`` of the latter, ``None`` before there is one."""
+
+    handshakes: int
+    now: int
+    per_s: float | None
+
+    @property
+    def words(self) -> str:
+        """``30 handshakes (5/s)``."""
+        number = f"{self.handshakes} handshake{'' if self.handshakes == 1 else 's'}"
+        if self.per_s is None:
+            return number
+        rate = "none now" if not self.now else "<1/s" if self.per_s < 1 else f"{self.per_s:.0f}/s"
+        return f"{number} ({rate})"
+
+
+class Scene:
+    """A namespace, or (``state`` None) all handshakes of a sensor that cannot tell namespaces apart."""
+
+    def __init__(self, model: Model, state: NamespaceState | None) -> None:
+        self.model, self.state = model, state
+        self.place: Namespace | None = state.reading if state else None
+        self.totals: tuple[Total, ...] = state.totals if state else tuple(t for t in model.totals if t.netns is None)
+        self.interval: tuple[Total, ...] = (
+            state.interval if state else tuple(t for t in model.interval if t.netns is None)
+        )
+
+    @property
+    def inum(self) -> int | None:
+        """Its inode number."""
+        return self.place.inum if self.place else None
+
+    @property
+    def gone(self) -> bool:
+        """Nothing of it can be read any more, nor mended."""
+        place = self.place
+        return place is not None and place.counters is None and place.sysctls is None and place.listeners is None
+
+    @property
+    def mode(self) -> int | None:
+        """net.ipv4.tcp_fastopen."""
+        return self.place.sysctls.tcp_fastopen if self.place and self.place.sysctls else None
+
+    @property
+    def somaxconn(self) -> int | None:
+        """net.core.somaxconn."""
+        return self.place.sysctls.somaxconn if self.place and self.place.sysctls else None
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Its listeners, none where they are not known."""
+        return (self.place.listeners if self.place else None) or ()
+
+    def moved(self, counter: str) -> int:
+        """A kernel counter over the last interval, 0 where it is not known."""
+        return ((self.state.moved if self.state else None) or {}).get(counter, 0)
+
+    def counter(self, name: str) -> int | None:
+        """A kernel counter since the namespace was made."""
+        return (self.place.counters or {}).get(name) if self.place else None
+
+    def seen(self, reason: str, role: str | None = None, outcomes: Iterable[str] = REFUSED) -> Seen:
+        """How often Fast Open was refused for this reason."""
+
+        def count(rows: Iterable[Total]) -> int:
+            return sum(
+                t.handshakes for t in rows if t.reason == reason and t.outcome in outcomes and role in (None, t.role)
+            )
+
+        return self._seen(count(self.totals), count(self.interval))
+
+    def came(self, role: str, *outcomes: str, variant: str | None = None) -> Seen:
+        """How often these outcomes came, of one variant if one is given."""
+
+        def count(rows: Iterable[Total]) -> int:
+            wanted = (t for t in rows if t.role == role and t.outcome in outcomes and variant in (None, t.variant))
+            return sum(t.handshakes for t in wanted)
+
+        return self._seen(count(self.totals), count(self.interval))
+
+    def _seen(self, handshakes: int, now: int) -> Seen:
+        span_s = self.model.interval_s
+        return Seen(handshakes, now, None if span_s is None else now / span_s)
+
+    @cached_property
+    def handshakes(self) -> tuple[Handshake, ...]:
+        """The handshakes of it that the model keeps, oldest first."""
+        return tuple(h for h in self.model.handshakes if self.inum in (None, h.netns))
+
+    @cached_property
+    def peers(self) -> tuple[PeerState, ...]:
+        """Its peers; going through all of a busy host is dear, so it is done only where something was seen."""
+        if self.place is None:
+            return tuple(self.model.peers.values())
+        keys = {key for key in (self.place.cookie, self.place.inum) if key is not None}
+        return tuple(state for key, state in self.model.peers.items() if key[0] in keys)
+
+    def ports_of(self, reason: str) -> tuple[int, ...]:
+        """The ports of the listeners that refused for this reason, as far as that is known."""
+        of_handshakes = (
+            split_endpoint(h.local)[1] for h in self.handshakes if h.reason == reason and h.role == "server"
+        )
+        of_peers = (
+            p.reading.port for p in self.peers if p.reading.last_reason == reason and p.reading.role == "server"
+        )
+        return tuple(sorted({*of_handshakes, *of_peers}))
+
+    def tier(self, at_root: bool = False) -> int:
+        """The tier of what is read from /proc here: other namespaces and sockets take root."""
+        return 1 if at_root or not (self.place and self.place.own) else 0
+
+    def setting(self, name: str, value: object) -> Evidence:
+        """A sysctl as evidence."""
+        where = "" if self.place is None or self.place.own else f" of namespace {self.place.name or self.place.inum}"
+        source = f"/proc/sys/{name.replace('.', '/')}{where}"
+        return Evidence(what=name, value=str(value), source=source, tier=self.tier())
+
+    def mode_evidence(self) -> Evidence:
+        """net.ipv4.tcp_fastopen as evidence."""
+        value = "-" if self.mode is None else f"{self.mode:#x}"
+        return self.setting("net.ipv4.tcp_fastopen", value)
+
+    def moved_evidence(self, counter: str) -> Evidence:
+        """A kernel counter as evidence."""
+        value = f"{self.moved(counter):+d} in {self.model.interval_s or 0:.1f} s, {self.counter(counter)} in all"
+        return Evidence(what=counter, value=value, source="/proc/net/netstat", tier=self.tier())
+
+    def seen_evidence(self, what: str, seen: Seen) -> Evidence:
+        """Handshakes as evidence."""
+        return Evidence(what=what, value=seen.words, source=SENSOR, tier=2)
+
+    def queue_evidence(self, listener: Listener) -> Evidence:
+        """A listener's queue as evidence."""
+        value = "not known" if listener.max_qlen is None else f"max_qlen {listener.max_qlen}"
+        what = f"Fast Open queue of port {listener.port}"
+        return Evidence(what=what, value=value, source="getsockopt(TCP_FASTOPEN) on the socket itself", tier=1)
+
+
+def scenes(model: Model) -> Iterator[Scene]:
+    """Every namespace; handshakes of a sensor without BTF belong to none of them."""
+    for state in model.namespaces:
+        scene = Scene(model, state)
+        if not scene.gone or scene.interval:
+            yield scene
+    if model.attached and not model.btf:
+        yield Scene(model, None)
+
+
+def grouped(values: Mapping[str, int]) -> str:
+    """``3 accepted, 1 plain``."""
+    return ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in values.items() if n)
