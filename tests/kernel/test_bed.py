@@ -46,7 +46,7 @@ class Visit:
 
     def __init__(self, bed: Bed, port: int, address: str = "", **how: object) -> None:
         with counting(bed.client) as client, counting(bed.server) as server:
-            self.seen: Exchange = exchange(bed.client, address or bed.server.v4, port, **how)  # type: ignore[arg-type]
+            self.seen: Exchange = exchange(bed.client, address or bed.server.v4, port, **how)
         self.client, self.server, self.related = client.fast_open(), server.fast_open(), server.related()
         self.fail = self.seen.info.client_fail
 
@@ -406,7 +406,7 @@ def test_handmade_handshake(bed: Bed, encode: object) -> None:
         with counting(bed.server) as watch:
             cookie = stranger.cookie(target, server.port, experimentally=encode is experimental)
         assert (len(cookie or b""), watch.fast_open()) == (8, {"CookieReqd": 1})
-        syn = stranger.syn(server.port, encode(cookie), b"hand")  # type: ignore[operator]
+        syn = stranger.syn(server.port, encode(cookie), b"hand")
         with counting(bed.server) as watch:
             answer = stranger.ask(target, syn)
         assert answer

@@ -71,7 +71,7 @@ def test_accepted_by_hand(bed: Bed, sight: Sight, surroundings: dict[str, object
     kind = "experimental" if encode is experimental else "standard"
     given = None if ":" in target and HIDES_V6_SYNACKS else 8
     shows(sight.next(bed.server)[0], outcome="cookie_granted", option=kind, cookie_len=0, new_cookie_len=given)
-    syn = stranger.syn(server.port, encode(cookie), b"data", **surroundings)  # type: ignore[operator]
+    syn = stranger.syn(server.port, encode(cookie), b"data", **surroundings)
     answer = stranger.ask(target, syn)
     assert answer
     stranger.send(target, answer.reply(ACK))
@@ -132,10 +132,10 @@ def test_synack_of_somebody_else_is_not_an_answer(bed: Bed, sight: Sight) -> Non
     """An acknowledgement of what was never sent: the kernel resets it and goes on waiting, so does tfotop."""
 
     def lies(syn: object) -> list[object]:
-        (answer,) = syn_ack()(syn)  # type: ignore[arg-type]
+        (answer,) = syn_ack()(syn)
         return [type(answer)(**{**vars(answer), "ack": (answer.ack + 1000) % 2**32})]
 
-    server = fake(bed, sight, lies)  # type: ignore[arg-type]
+    server = fake(bed, sight, lies)
     assert exchange(bed.client, server.v4, 443, timeout_s=0.3).error == "ETIMEDOUT"
     shows(sight.next(bed.client)[0], outcome="unanswered", syn_data_acked_bytes=None)
     sight.agrees(bed.client)

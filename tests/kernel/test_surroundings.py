@@ -25,7 +25,7 @@ NO_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
 
 def problem(seen: dict[str, object], source: str = "sensor") -> str:
     """What is said of a source, and its remedy."""
-    found = [p for p in seen["problems"] if p["source"] == source]  # type: ignore[attr-defined]
+    found = [p for p in seen["problems"] if p["source"] == source]
     assert found, seen["problems"]
     return f"{found[0]['text']} -> {found[0]['remedy']}"
 

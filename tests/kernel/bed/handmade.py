@@ -58,7 +58,7 @@ class Handmade:
 
     def syn(self, dport: int, options: bytes = b"", payload: bytes = b"", **more: object) -> Segment:
         """A SYN from a port that was not used before."""
-        return Segment(next(_ports), dport, SYN, 1000, 0, options, payload, **more)  # type: ignore[arg-type]
+        return Segment(next(_ports), dport, SYN, 1000, 0, options, payload, **more)
 
     def ask(self, target: str, segment: Segment, timeout_s: float = 1.0) -> Segment | None:
         """Send a segment and return the answer to its port."""
@@ -148,7 +148,7 @@ class FakeServer:
         while not select.select([self._woken], [], [], 0)[0]:
             segment = self.host.receive(timeout_s=60, wake=self._woken)
             for answer in self._answers(segment) if segment else ():
-                self.host.send(segment.source, answer)  # type: ignore[union-attr]
+                self.host.send(segment.source, answer)
 
     def _answers(self, segment: Segment) -> list[Segment]:
         if segment.flags & SYN:

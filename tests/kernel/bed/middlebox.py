@@ -71,5 +71,5 @@ def _nops(options: bytes) -> bytes:
 
 
 def _rebuilt(frame: bytes, segment: Segment, **changes: bytes) -> bytes:
-    changed = replace(segment, **changes)  # type: ignore[arg-type]
+    changed = replace(segment, **changes)
     return frame[:ETHERNET] + changed.packet(segment.source, segment.target)

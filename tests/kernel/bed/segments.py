@@ -61,7 +61,7 @@ class Segment:
         """The next segment in answer to this one: ports swapped, all of it acknowledged."""
         length = len(self.payload) + bool(self.flags & SYN) + bool(self.flags & FIN)
         plain = type(self)(self.dport, self.sport, flags, self.ack, (self.seq + length) % 2**32)
-        return replace(plain, **changes)  # type: ignore[arg-type]
+        return replace(plain, **changes)
 
     def option(self, kind: int) -> bytes | None:
         """The value of the first option of that kind, None if there is none."""

@@ -70,7 +70,7 @@ class Server:
     @classmethod
     def start(cls, namespace: Namespace, qlen: int | None = 16, answer: bytes = ANSWER, **how: object) -> Self:
         """Listen (see `listen`) and serve until the bed ends."""
-        return namespace.closing(cls(listen(namespace, qlen, **how), answer))  # type: ignore[arg-type]
+        return namespace.closing(cls(listen(namespace, qlen, **how), answer))
 
     def close(self) -> None:
         """Stop serving; the listener and all children are closed."""
@@ -118,5 +118,5 @@ class Server:
 
     def _finish(self) -> None:
         for key in list(self._selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
+            key.fileobj.close()
         self._selector.close()

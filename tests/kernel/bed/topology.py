@@ -94,7 +94,7 @@ class Bed:
             server.ip("route", "add", f"{self.client.v4}/32", "via", f"10.77.{link}.1")
             server.ip("-6", "route", "add", f"{self.client.v6}/128", "via", f"fd77:{link}::1")
         for host in (self.client, server):
-            until(lambda host=host: _ready(host, device), what=f"{device} of {host.name}")  # type: ignore[misc]
+            until(lambda host=host: _ready(host, device), what=f"{device} of {host.name}")
 
 
 def _introduce(client: Namespace, server: Namespace, link: int, device: str) -> None:
