@@ -56,7 +56,7 @@ def stream(model: Model) -> dict[str, Any]:
         "tier": model.tier,
         "btf": model.btf if model.attached else None,
         "agrees": model.agrees,
-        "rates": msgspec.structs.asdict(model.rates),
+        "rates": {name: rate for name, rate in msgspec.structs.asdict(model.rates).items() if name != "counters"},
         "totals": _summed(model.totals, model.interval) if model.attached else None,
         "namespaces": [_namespace(n, model.attached and model.btf) for n in model.namespaces],
         "peers": [_peer(p) for p in newest] if model.attached else None,

@@ -5,143 +5,208 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.events import Resize
 from textual.geometry import Size
-from textual.reactive import reactive
 from textual.widgets import Static
 
 from tfotop.model.selection import Selection
-from tfotop.model.state import Model, PeerState
-from tfotop.views.tui import panels
+from tfotop.model.shown import Shown
+from tfotop.model.state import Model
+from tfotop.views.tui import alerts, keys, pages, panels
+from tfotop.views.tui.body import Body
+from tfotop.views.tui.habits import Habits
+from tfotop.views.tui.layout import Layout, layout
 from tfotop.views.tui.messages import ModelReady
-from tfotop.views.tui.pages import PAGES, peer_ladder
-from tfotop.views.tui.widgets.lines import LinesView
-from tfotop.views.tui.widgets.peers import PeersTable
-
-KEYS = ("q quit", "space pause", "enter ladder", "1-5 views")
-LOW = 16  # lines, below which the counters leave their place to the peers
+from tfotop.views.tui.travel import Past, Travel
+from tfotop.views.tui.widgets.filter_bar import FilterBar
+from tfotop.views.tui.widgets.tabs import Tabs
 
 
-class TfotopApp(App[None]):
-    """Header, what is wrong, rates, peers, counters, cost."""
+class TfotopApp(Habits, Travel):
+    """Header, what is wrong, rates, the views, counters, cost."""
 
     TITLE = "tfotop"
     CSS_PATH = "tfotop.tcss"
-    ENABLE_COMMAND_PALETTE = False
     BINDINGS = [
         Binding("q,ctrl+c", "quit", "quit", priority=True),
-        Binding("space", "pause", "pause"),
-        Binding("1,escape", "page('')", "peers"),
-        Binding("2", "page('listeners')", "listeners"),
-        Binding("3", "page('handshakes')", "handshakes"),
-        Binding("4", "page('counters')", "counters"),
-        Binding("5", "page('latency')", "latency"),
-        Binding("enter", "ladder", "ladder"),
+        Binding("enter", "open", "open: the ladder", key_display="Enter"),
+        Binding("escape", "back", "back", show=False),
+        Binding("1", "page('')", "peers", show=False),
+        Binding("2", "page('listeners')", "listeners", show=False),
+        Binding("3", "page('handshakes')", "handshakes", show=False),
+        Binding("4", "page('counters')", "counters", show=False),
+        Binding("5", "page('latency')", "latency", show=False),
     ]
 
-    newest: reactive[Model | None] = reactive(None, init=False)
-    paused: reactive[bool] = reactive(False, init=False)
-
-    def __init__(self, host: str, kernel: str, interval_s: float, selection: Selection | None = None) -> None:
-        super().__init__()
-        self._host, self._kernel, self._interval_s = host, kernel, interval_s
-        self._selection = selection or Selection()
+    def __init__(
+        self,
+        host: str,
+        kernel: str,
+        interval_s: float,
+        selection: Selection | None = None,
+        past: Past | None = None,
+        utf8: bool = True,
+    ) -> None:
+        super().__init__(selection, past)
+        self._kernel, self._interval_s = kernel, interval_s
         self._ending = False
-        self._page = ""  # of PAGES; empty: the peers
-        self._climbed: PeerState | None = None  # whose ladder is shown
+        self._alerts = alerts.Alerts()
+        self.alert: alerts.Alert | None = None
+        self.body = Body()
+        self.dress(host, utf8)
 
     def compose(self) -> ComposeResult:
         """The whole screen."""
-        yield Static(panels.header(None, self._host, self._kernel, 0, False, 0), id="header", markup=False)
-        yield Static("", id="trouble", markup=False)
+        yield Static("", id="header", markup=False)
+        yield Static("", id="alert", markup=False)
         yield Static("", id="headline", markup=False)
-        yield PeersTable()
-        yield LinesView()
+        yield Tabs()
+        yield FilterBar()
+        yield self.body
         yield Static("", id="counters", markup=False)
-        yield Static("  ".join(KEYS), id="footer", markup=False)
+        yield Static("", id="small", markup=False)
+        yield Static("", id="footer", markup=False)
 
     def on_mount(self) -> None:
         """End like a program of the terminal: the signals restore it too."""
-        self.query_one(PeersTable).focus()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)
+        self.show_around()
 
     def exit(self, *arguments: Any, **named: Any) -> None:
         """End. The feed may still deliver meanwhile."""
         self._ending = True
         super().exit(*arguments, **named)
 
+    # What comes
+
     def on_model_ready(self, message: ModelReady) -> None:
-        """Take it; not while paused, nor when the widgets are going."""
-        if not self.paused and not self._ending:
-            self.newest = self._selection.apply(message.model)
+        """Time has passed, also while paused."""
+        self.notices.pass_to(message.model.mono_ns)
 
-    def watch_newest(self, model: Model | None) -> None:
-        """Show it, in one repaint."""
-        if model is not None:
-            self._show(model, self.size)
+    def take(self, model: Model) -> None:
+        """Show this model, unless the widgets are going."""
+        if not self._ending:
+            super().take(model)
 
-    def watch_paused(self) -> None:
+    def show_shown(self, made: Shown) -> None:
+        """Bring it to the screen, in one repaint."""
+        if self._ending:
+            return
+        self.alert = self._alerts.update(made.model)
+        with self.batch_update():
+            self.show_around()
+            self.body.show(made, layout(*self.size))
+
+    def show_time(self) -> None:
         """Only the header says so; what is on the screen stays."""
-        self._show_header(self.newest, self.size.width)
+        self.show_around()
 
-    def action_pause(self) -> None:
-        """Freeze the view; collecting goes on."""
-        self.paused = not self.paused
+    @property
+    def viewed(self) -> str:
+        """What the filter bar counts."""
+        return self.body.viewed
+
+    def give_keys(self) -> None:
+        """To the view in front."""
+        self.body.give_keys()
+
+    # Keys
 
     def action_page(self, name: str) -> None:
         """Show another view; an empty name is the peers."""
-        self._page, self._climbed = name, None
-        self._turn()
+        self.body.turn(name)
+        self._turned()
 
-    def action_ladder(self) -> None:
-        """The last handshake of the peer under the cursor, as it goes on."""
-        if not self._page:
-            self._climbed = self.query_one(PeersTable).selected
-            self._turn()
+    def action_open(self) -> None:
+        """A group, or the ladder of the handshake under the cursor or of the peer there: its last, as it goes on."""
+        if not self.open_group():
+            self.body.climb()
+            self._turned()
 
-    def _turn(self) -> None:
-        """Show the table or the lines, and give it the keys."""
-        lines, table = self.query_one(LinesView), self.query_one(PeersTable)
-        away = bool(self._page or self._climbed)
-        lines.display, table.display = away, not away
-        (lines if away else table).focus()
-        lines.scroll_home(animate=False)
-        if self.newest is not None:
-            self._show_lines(self.newest, self.size)
+    async def action_back(self) -> None:
+        """To the view below; from the peers out of a group, or of the filter."""
+        if self.body.at_home and self.step_out():
+            return
+        self.body.back()
+        self._turned()
 
-    def _show_lines(self, model: Model, size: Size) -> None:
-        lines = self.query_one(LinesView)
-        if self._climbed:
-            lines.show(peer_ladder(model, self._climbed, size.width - 1))
-        elif self._page:
-            lines.show(PAGES[self._page].lines(model, size.width - 1, max(1, lines.size.height or size.height - 12)))
+    def on_peers_table_chosen(self) -> None:
+        """A second click on a row."""
+        self.action_open()
+
+    def on_handshakes_table_chosen(self) -> None:
+        """A second click on a handshake."""
+        self.action_open()
+
+    def _turned(self) -> None:
+        self.show_around()
+        self.show_status()
+
+    def say(self, text: str) -> None:
+        """Tell what a key has done."""
+        self.notices.say(text)
+        self.show_around()
+
+    def chosen_text(self) -> str:
+        """The line under the cursor, or all lines of a view without one."""
+        return self.body.copied()
+
+    def fix(self) -> str | None:
+        """What mends the worst finding."""
+        return self.alert.fix if self.alert else None
+
+    def shown_model(self) -> Model | None:
+        """What is on the screen."""
+        return self.shown.model if self.shown else None
+
+    # Around the views
 
     def on_resize(self, event: Resize) -> None:
-        """What was laid out for another width is laid out anew."""
-        if self.newest is not None:
-            self._show(self.newest, event.size)
+        """What was laid out for another size is laid out anew."""
+        self.show_around(event.size)
+        if self.shown is not None:
+            self.body.show(self.shown, layout(*event.size))
 
-    def _show_header(self, model: Model | None, width: int) -> None:
-        text = panels.header(model, self._host, self._kernel, self._interval_s, self.paused, width)
-        self.query_one("#header", Static).update(text)
+    def show_around(self, size: Size | None = None) -> None:
+        """Everything above and below the views."""
+        model, (width, height) = self.shown_model(), size or self.size
+        plan = layout(width, height)
+        self._fit(plan)
+        if plan.small:
+            text = panels.small(model, alerts.wrapped(self.alert, width), width, height)
+            self.query_one("#small", Static).update(text)
+            return
+        state = self.time_state
+        self._tell("header", panels.header(model, self._host, self._kernel, self._interval_s, state, width))
+        said = alerts.lines(self.alert, width, plan.alert, self._alert_keys()) if model else []
+        self._tell("alert", "\n".join(said))
+        self.query_one("#alert").set_class(self.alert is None, "fine")
+        self._tell("headline", panels.headline(model, width, plan.rates) if model else "")
+        tabs = keys.tabs(self, ((f"page('{page}')", name) for page, name in pages.NAMES.items()))
+        self.query_one(Tabs).show(tabs, f"page('{self.body.page}')", width, self.body.title)
+        self._tell("counters", panels.counters(model, width) if model else "")
+        self._tell("footer", panels.footer(model, keys.hints(self), self.notices.text, width, plan.footer))
 
-    def _show(self, model: Model, size: Size) -> None:
-        with self.batch_update():
-            self._show_header(model, size.width)
-            trouble = self.query_one("#trouble", Static)
-            trouble.update(panels.trouble(model))
-            trouble.display = bool(panels.trouble(model))
-            self.query_one("#headline", Static).update(panels.headline(model, size.width))
-            counters = self.query_one("#counters", Static)
-            counters.update(panels.counters(model, size.width))
-            counters.display = size.height >= LOW
-            self.query_one("#footer", Static).update(panels.flow([*KEYS, *panels.cost(model)], size.width))
-            self.query_one(PeersTable).show(model)
-            self._show_lines(model, size)
+    def _tell(self, name: str, text: str) -> None:
+        self.query_one(f"#{name}", Static).update(text)
+
+    def _alert_keys(self) -> list[str]:
+        details = ["d doctor"] if any(binding.key == "d" for binding in keys.of(type(self))) else []
+        return [*details, "Y copy"] if self.fix() else details
+
+    def _fit(self, plan: Layout) -> None:
+        """Who has how many lines."""
+        for name, height in (("alert", plan.alert), ("headline", plan.rates), ("footer", plan.footer)):
+            widget = self.query_one(f"#{name}")
+            widget.display, widget.styles.height = not plan.small, height
+        self.query_one("#counters").display = plan.counters and not plan.small
+        self.query_one("#small").display = plan.small
+        for widget in (self.query_one("#header"), self.query_one(Tabs), self.query_one(FilterBar), self.body):
+            widget.display = not plan.small
 
 
 Feeder = Callable[[Callable[[Model], object]], Callable[[], None]]

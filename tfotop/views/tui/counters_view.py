@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
-
 from tfotop.model.agreement import COUNTERS
 from tfotop.model.state import Model
 from tfotop.views.format import printable, rate
+from tfotop.views.tui.handshake_columns import cut
+from tfotop.views.tui.panels import sparkline
 
 FAST_OPEN: Final = "TCPFastOpen"
 NOTHING_YET: Final = "nothing read yet"
-WIDTHS: Final = (25, 9, 6, 14)  # name, value, rate, check: the meaning gets the rest, 22 at 80 and 62 at 120
-TITLES: Final = ("COUNTER", "VALUE", "/s", "TFOTOP", "MEANING")
+WIDTHS: Final = (25, 9, 6)  # name, value, rate
+CHECK_WIDTH: Final = 14
+BARS: Final = 10  # at 80 columns; as many again for each 40 more
+WITH_CHECK: Final = 96
+STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 90)
 UNITS: Final = ((10**3, "k"), (10**6, "M"), (10**9, "G"), (10**12, "T"), (10**15, "P"), (10**18, "E"))
 UNKNOWN: Final = ("new, not known here", "This kernel has it, and this tfotop does not know it.")
 
@@ -52,10 +55,25 @@ def lines(model: Model | None, width: int) -> list[str]:
     """One line for each counter that this kernel has, below a line of titles."""
     if model is None:
         return [cut(NOTHING_YET, width)]
-    found = [_line(_cells(row), MEANINGS.get(row.name, UNKNOWN), width) for row in rows(model)]
+    bars = bars_width(width)
+    found = [_line(_cells(row, model, bars), MEANINGS.get(row.name, UNKNOWN), width) for row in rows(model)]
     if not found:
         return [cut("no counters could be read", width)]
-    return [_line(TITLES[:-1], TITLES[-1:], width), *found]
+    titles = ("COUNTER", "VALUE", "/s", f"{_span(model, bars):{bars}}", "TFOTOP")
+    return [_line(titles, ("MEANING",), width), *found]
+
+
+def detail(model: Model, index: int) -> str:
+    """What one of the counters means, in a sentence."""
+    found = list(rows(model))
+    if not 0 <= index < len(found):
+        return ""
+    return f"{printable(found[index].name)}: {MEANINGS.get(found[index].name, UNKNOWN)[1]}"
+
+
+def bars_width(width: int) -> int:
+    """How many bars there are on a line of so many columns."""
+    return BARS * max(1, width // 40 - 1)
 
 
 def rows(model: Model) -> Iterator[Row]:
@@ -82,7 +100,34 @@ def _shown(present: set[str]) -> list[str]:
     return [*first, *unknown, *known[len(first) :]]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _span(model: Model, bars: int) -> str:
+    """How long the time is that the bars tell of."""
+    if model.interval_s is None:
+        return ""
+    seconds = round(together(len(model.history), bars) * bars * model.interval_s)
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+
+
+def together(intervals: int, bars: int) -> int:
+    """How many intervals one bar stands for, so that all of them fit."""
+    return next((n for n in STEPS if n * bars >= intervals), -(-intervals // bars))
+
+
+def over_time(model: Model, name: str, bars: int) -> str:
+    """The rate over the whole history. An interval stays in its bar while others come: the newest bar fills up."""
+    history, each = model.history, together(len(model.history), bars)
+    newest = 1 + (round(model.mono_ns / 1e9 / model.interval_s) % each if model.interval_s else 0)
+    values: list[float | None] = []
+    end = len(history)
+    while end > 0 and len(values) < bars:
+        start = max(0, end - (each if values else newest))
+        known = [rates.counters.get(name, 0.0) for rates in history[start:end] if rates.counters is not None]
+        values.append(sum(known) / len(known) if known else None)
+        end = start
+    return sparkline(values[::-1], bars)
+
+
+def _cells(row: Row, model: Model, bars: int) -> tuple[str, ...]:
     per_s = rate(row.per_s)
     if row.per_s is not None and len(per_s) > WIDTHS[2]:
         per_s = shortened(round(row.per_s), WIDTHS[2])
@@ -90,15 +135,16 @@ def _cells(row: Row) -> tuple[str, ...]:
         own = f"{shortened(row.tfotop, 6, '+'):>6} {'=' if row.agrees else 'DIFFERS'}"
     else:
         own = f"{'-':>6}" if row.name in COUNTERS else ""
-    return printable(row.name), shortened(row.value, WIDTHS[1]), per_s, own
+    return printable(row.name), shortened(row.value, WIDTHS[1]), per_s, over_time(model, row.name, bars), own
 
 
 def _line(cells: tuple[str, ...], meanings: tuple[str, ...], width: int) -> str:
-    """The cells that fit, each whole, then the longest text that fits."""
-    name, value, per_s, own = cells
-    name_width, value_width, rate_width, own_width = WIDTHS
+    """The cells that fit, each whole, then the longest text that fits. The check needs more than 80 columns."""
+    name, value, per_s, bars, own = cells
+    name_width, value_width, rate_width = WIDTHS
     text = cut(f"{cut(name, name_width):{name_width}}", width)
-    for cell in (f"{value:>{value_width}}", f"{per_s:>{rate_width}}", f"{own:{own_width}}"):
+    checks = (f"{own:{CHECK_WIDTH}}",) if width >= WITH_CHECK else ()
+    for cell in (f"{value:>{value_width}}", f"{per_s:>{rate_width}}", bars, *checks):
         if len(text) + 1 + len(cell) > width:
             return text.rstrip()
         text += f" {cell}"
@@ -111,10 +157,3 @@ def shortened(number: int, width: int, sign: str = "-") -> str:
     """The number itself where it fits, else in the smallest unit that makes it fit. ``sign``: ``+`` shows it always."""
     texts = [f"{number:{sign}d}", *(f"{number / divisor:{sign}.1f}{unit}" for divisor, unit in UNITS)]
     return next((text for text in texts if len(text) <= width), "-")
-
-
-def cut(text: str, width: int) -> str:
-    """At most ``width`` characters, and at most as many places on the screen."""
-    if cell_len(text) > width:
-        text = set_cell_size(text, width - 1) + "…" if width > 0 else ""
-    return text[: max(0, width)]

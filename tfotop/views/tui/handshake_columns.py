@@ -23,7 +23,8 @@ class HandshakeColumn(NamedTuple):
     ending: bool = False
 
 
-def _time(h: Handshake) -> str:
+def clock(h: Handshake) -> str:
+    """The time of the first SYN, to the millisecond."""
     seconds, ns = divmod(h.ts_ns, 10**9)
     try:
         clock = datetime.fromtimestamp(seconds).strftime("%H:%M:%S")
@@ -59,7 +60,7 @@ def _data(h: Handshake) -> str:
 
 
 HANDSHAKE_COLUMNS: Final = (
-    HandshakeColumn("TIME", 12, _time),
+    HandshakeColumn("TIME", 12, clock),
     HandshakeColumn("ROLE", 6, lambda h: printable(h.role)),
     HandshakeColumn("PEER", 19, lambda h: printable(h.peer), ending=True),
     HandshakeColumn("LOCAL", 19, lambda h: printable(h.local), ending=True),
@@ -127,6 +128,8 @@ def cut(text: str, width: int, ending: bool = False) -> str:
     """The text, in so many places at most: its beginning, and with ``ending`` its last two thirds."""
     if cell_len(text) <= width:
         return text
+    if width <= 0:
+        return ""
     kept = "…" + text[max(0, len(text) - width * 2 // 3) :] if ending else "…"
     if cell_len(kept) > width:  # wide characters
         kept = "…"

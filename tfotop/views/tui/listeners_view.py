@@ -11,7 +11,8 @@ from tfotop.model.selection import split_endpoint
 from tfotop.model.state import Model, NamespaceState
 from tfotop.sample import Keys, Listener
 from tfotop.views.format import count, printable, switch
-from tfotop.views.tui.counters_view import NOTHING_YET, cut
+from tfotop.views.tui.counters_view import NOTHING_YET
+from tfotop.views.tui.handshake_columns import cut
 from tfotop.words import SERVER_BIT
 
 TITLES: Final = (

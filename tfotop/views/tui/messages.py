@@ -15,3 +15,11 @@ class ModelReady(Message):
     def can_replace(self, message: Message) -> bool:
         """Only the newest model matters."""
         return isinstance(message, ModelReady)
+
+
+class CursorMoved(Message):
+    """The cursor of a table is on another row."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Only where it is now matters."""
+        return isinstance(message, CursorMoved)

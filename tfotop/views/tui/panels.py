@@ -1,17 +1,26 @@
 """The lines of the screen above and below the table, as text: pure functions of a Model."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from tfotop.diagnosis.findings import findings
 from tfotop.model.state import Model, NamespaceState
 from tfotop.views import format as show
+from tfotop.views.tui.layout import LEAST_HEIGHT, LEAST_WIDTH
 from tfotop.words import CLIENT_BIT, SERVER_BIT
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH: Final = 8
 GRID_CELL: Final = 26
+RATE_WIDTH: Final = 6
+RATE_CELL: Final = 24
+RATES: Final = (
+    ("accepted", "accepted_per_s"),
+    ("rejected", "rejected_per_s"),
+    ("requests", "requests_per_s"),
+    ("full", "queue_full_per_s"),
+)
 TIERS: Final = {0: "no privileges", 1: "no eBPF", 2: "eBPF"}
 SHOWN_COUNTERS: Final = (
     ("Active", "TCPFastOpenActive"),
@@ -28,12 +37,11 @@ SHOWN_COUNTERS: Final = (
 )
 
 
-def header(model: Model | None, host: str, kernel: str, interval_s: float, paused: bool, width: int) -> str:
+def header(model: Model | None, host: str, kernel: str, interval_s: float, state: str, width: int) -> str:
     """Host, modes, key, tier and time; where it does not fit, without what changes least."""
     if model is None:
         return f"tfotop  {host}  {kernel}  starting"
     clock = datetime.fromtimestamp(model.wall_ns / 1e9).astimezone().strftime("%H:%M:%S")
-    state = "PAUSED" if paused else "LIVE"
     parts = ["tfotop", host, kernel, *_modes(model.own), _tier(model), f"{interval_s:g}s"]
     for least in (kernel, parts[-1], host, "tfotop", parts[5]):
         if len("  ".join([*parts, state, clock])) <= width:
@@ -55,14 +63,6 @@ def _tier(model: Model) -> str:
     return TIERS[model.tier] + {True: " exact", False: " DIFFERS", None: ""}[model.agrees]
 
 
-def trouble(model: Model) -> str:
-    """The worst finding, else what is missing, and how many more there are; empty when nothing is wrong."""
-    found = [f.cause + (f": {f.remedy}" if f.remedy else "") for f in findings(model)]
-    lines = [*found, *map(show.problem, model.problems)]
-    more = f"  (+{len(lines) - 1} more)" if len(lines) > 1 else ""
-    return f"! {lines[0]}{more}" if lines else ""
-
-
 def flow(items: Iterable[str], width: int) -> str:
     """Items side by side, each whole, in as many lines as they need."""
     lines: list[str] = []
@@ -81,26 +81,32 @@ def grid(items: Sequence[str], width: int) -> str:
     return "\n".join("".join(item.ljust(GRID_CELL) for item in row).rstrip() for row in rows)
 
 
-def sparkline(values: list[float | None]) -> str:
-    """The newest values as bars, the highest of them full; unknown is a gap."""
-    newest = values[-SPARK_WIDTH:]
-    top = max((v for v in newest if v), default=0.0)
-    return "".join(" " if v is None else BARS[round(7 * v / top) if top else 0] for v in newest).rjust(SPARK_WIDTH)
+def sparkline(values: Sequence[float | None], width: int = SPARK_WIDTH) -> str:
+    """The newest values as bars; unknown is a gap. What stays the same is half as high, so that a change shows."""
+    newest = values[-width:]
+    known = [v for v in newest if v is not None]
+    top = max(known, default=0.0) + min(known, default=0.0)
+    return "".join(" " if v is None else BARS[_height(v, top)] for v in newest).rjust(width)
 
 
-def headline(model: Model, width: int) -> str:
-    """The rates of this moment, each with its last few values."""
+def _height(value: float, top: float) -> int:
+    return max(1, min(7, round(7 * value / top))) if value > 0 and top > 0 else 0
+
+
+def headline(model: Model, width: int, height: int = 2) -> str:
+    """The rates of this moment, each with its last few values, each in its place whatever the numbers."""
     parts = []
-    for title, name in (
-        ("accepted", "accepted_per_s"),
-        ("requests", "requests_per_s"),
-        ("rejected", "rejected_per_s"),
-        ("queue full", "queue_full_per_s"),
-    ):
+    for title, name in RATES:
         values = [getattr(rates, name) for rates in model.history[-SPARK_WIDTH:]]
-        parts.append(f"{title} {show.rate(values[-1])}/s {sparkline(values)}")
+        parts.append(f"{title} {_whole(values[-1]):>{RATE_WIDTH}}/s {sparkline(values)}")
     saved = model.rates.saved_s_per_s
-    return flow([*parts, "saved " + ("-" if saved is None else f"~{saved:.2f} s/s")], width)
+    parts.append("saved " + ("-" if saved is None else f"~{saved:.2f}") + " s/s")
+    return "\n".join(flow([part.ljust(RATE_CELL) for part in parts], width).split("\n")[:height])
+
+
+def _whole(per_s: float | None) -> str:
+    text = show.rate(per_s)
+    return text if len(text) <= RATE_WIDTH else f"{(per_s or 0) / 1e6:.0f}M"
 
 
 def counters(model: Model, width: int) -> str:
@@ -115,10 +121,31 @@ def counters(model: Model, width: int) -> str:
     return grid(parts, width)
 
 
-def cost(model: Model) -> list[str]:
-    """What could not be kept, and what tfotop itself uses."""
-    parts = [*show.losses(model), f"peers {len(model.peers)}"]
-    if model.cost is not None:
-        share = "-" if model.cpu_share is None else f"{model.cpu_share * 100:.1f}"
-        parts += [f"cpu {share} %", f"rss {model.cost.rss_bytes / 1e6:.0f} MB"]
-    return parts
+def cost(model: Model | None) -> list[str]:
+    """What tfotop itself uses, and what could not be kept: always in the same place, also while it is nothing."""
+    if model is None:
+        return []
+    share = "-" if model.cpu_share is None else f"{model.cpu_share * 100:.1f}"
+    rss = "-" if model.cost is None else f"{model.cost.rss_bytes / 1e6:.0f}"
+    lost = model.losses
+    hidden = "-" if lost is None else lost.records_limited + lost.records_dropped
+    parts = [f"tfotop: cpu {share:>5} %  rss {rss:>3} MB", f"{hidden} not shown one by one"]
+    parts.append(f"{len(model.peers)} peers, {model.peers_evicted} evicted")
+    rare = ((lost.handshakes_evicted, "not followed"), (lost.totals_full, "not counted")) if lost else ()
+    return [*parts, *(f"{number} {what}" for number, what in rare if number)]
+
+
+def footer(model: Model | None, keys: Sequence[str], notice: str, width: int, height: int) -> str:
+    """What keys do, or what a key has just done; below it what tfotop costs, in one line or, where it must, in two."""
+    costs = flow(cost(model), width).split("\n")
+    first = notice or flow(keys, width).split("\n")[0]
+    lines = [first, costs[0]] if len(costs) == 1 or notice else costs
+    return "\n".join(lines[:height] if height > 1 else [notice or costs[0]])
+
+
+def small(model: Model | None, said: Sequence[str], width: int, height: int) -> str:
+    """What stands in a terminal that is too small for any view: that it is, and what matters most."""
+    first = f"tfotop: {width}x{height} is too small, {LEAST_WIDTH}x{LEAST_HEIGHT} is the least"
+    rates = headline(model, width, height).split("\n") if model else []
+    lines = [*textwrap.wrap(first, max(1, width)), *said, *rates, "q quit"]
+    return "\n".join(lines[:height])

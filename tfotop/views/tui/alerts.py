@@ -1,0 +1,114 @@
+"""Which finding stands above the rates: it changes when the finding does, and not with every number in it."""
+
+import textwrap
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from tfotop.diagnosis.finding import BROKEN, DEGRADED, UNSURE, Finding
+from tfotop.diagnosis.findings import findings
+from tfotop.model.state import Model
+from tfotop.views.format import printable, problem
+from tfotop.views.tui.handshake_columns import cut
+
+HOLD_NS: Final = 10 * 10**9  # so long it stays when it is seen no more: it may come and go from second to second
+GONE_NS: Final = 60 * 10**9  # so long it is said to have ended
+TOLD: Final = (BROKEN, DEGRADED, UNSURE)
+Name = tuple[str, str | None, int | None, int | None]
+
+
+class Alert(NamedTuple):
+    """What is wrong, in constant words. ``since_ns`` and ``ended_ns``: wall clock; ``None`` where that says nothing."""
+
+    text: str
+    fix: str | None = None
+    since_ns: int | None = None
+    ended_ns: int | None = None
+    more: int = 0
+
+
+class Seen(NamedTuple):
+    """The finding that is shown. Both times are the model's monotonic ones."""
+
+    name: Name
+    text: str
+    fix: str | None
+    since_ns: int
+    last_ns: int
+
+
+class Alerts:
+    """Fed with every model that is shown; time is that of the models."""
+
+    def __init__(self) -> None:
+        self._shown: Seen | None = None
+        self._began: dict[Name, int] = {}  # each finding of now: since when
+        self._now_ns = 0
+
+    def update(self, model: Model) -> Alert | None:
+        """The worst finding now, or the one that has just ended, or what cannot be read; ``None``: nothing is wrong."""
+        if model.mono_ns < self._now_ns:  # back in time
+            self._shown, self._began = None, {}
+        self._now_ns = model.mono_ns
+        now = [finding for finding in findings(model) if finding.now and finding.severity in TOLD]
+        self._began = {_name(f): self._began.get(_name(f), model.mono_ns) for f in now}
+        self._shown = self._choose(now)
+        return self._alert(model, now)
+
+    def _choose(self, now: Sequence[Finding]) -> Seen | None:
+        shown = self._shown
+        if shown and shown.name not in self._began and self._now_ns - shown.last_ns <= (HOLD_NS if now else GONE_NS):
+            return shown
+        if not now:
+            return None
+        worst = now[0]
+        began = shown.since_ns if shown and shown.name == _name(worst) else self._began[_name(worst)]
+        text = shown.text if shown and shown.name == _name(worst) else printable(worst.cause)
+        return Seen(_name(worst), text, worst.fix.short if worst.fix else None, began, self._now_ns)
+
+    def _alert(self, model: Model, now: Sequence[Finding]) -> Alert | None:
+        missing = [problem(p) for p in model.problems]
+        shown = self._shown
+        if shown is None:
+            return Alert(f"not known: {missing[0]}", more=len(missing) - 1) if missing else None
+        wall_ns = model.wall_ns - model.mono_ns
+        ended = shown.last_ns + wall_ns if self._now_ns - shown.last_ns > HOLD_NS else None
+        others = sum(_name(f) != shown.name for f in now) + len(missing)
+        return Alert(shown.text, shown.fix, shown.since_ns + wall_ns, ended, others)
+
+
+def _name(finding: Finding) -> Name:
+    """What tells a finding from others, while its numbers change."""
+    return finding.id, finding.role, finding.netns, finding.port
+
+
+def lines(alert: Alert | None, width: int, height: int, keys: Sequence[str]) -> list[str]:
+    """Always ``height`` lines (1 or 2), so that nothing below moves."""
+    if alert is None:
+        return ["ok  no finding", ""][:height]
+    when = "" if alert.since_ns is None else f"  since {_clock(alert.since_ns)}"
+    if alert.ended_ns is not None:
+        when = f"  ended {_clock(alert.ended_ns)}"
+    more = [f"(+{alert.more} more)"] if alert.more else []
+    fix = f"  fix: {printable(alert.fix)}" if alert.fix else ""
+    first = cut(f"! {alert.text}", max(width // 2, width - len(when))) + when
+    return [cut(first, width), _ends(fix, "  ".join([*more, *keys]), width)][:height]
+
+
+def _ends(left: str, right: str, width: int) -> str:
+    """One text at the left, one at the right, which is whole where there is room for half of the line besides."""
+    if len(right) + 2 > width // 2:
+        return cut(left, width)
+    return cut(left, width - len(right) - 2).ljust(width - len(right)) + right
+
+
+def wrapped(alert: Alert | None, width: int) -> list[str]:
+    """In as many lines as it needs."""
+    fix = [f"fix: {printable(alert.fix)}"] if alert and alert.fix else []
+    return [
+        line for text in ([f"! {alert.text}", *fix] if alert else []) for line in textwrap.wrap(text, max(1, width))
+    ]
+
+
+def _clock(wall_ns: int) -> str:
+    return datetime.fromtimestamp(wall_ns / 1e9).astimezone().strftime("%H:%M:%S")
