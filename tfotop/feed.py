@@ -1,23 +1,76 @@
-"""Collecting beside the screen: one thread reads the sources and folds, and hands over each new model."""
+"""Collecting beside the screen: one thread reads the sources and folds, keeps the past, and hands over each new model."""
 
 import threading
 import time
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from tfotop.model.fold import fold
+from tfotop.model.history import Entry, History, Peers, model_at, peers_at
 from tfotop.model.state import Model
 from tfotop.sources.collector import Collector
 from tfotop.sources.handshakes import SensorFailed, Starting
+
+NEAR: Final = 16  # steps that are unpacked for each step back; those before are kept unpacked
+
+
+class Past:
+    """The history of a feed. One thread adds to it, another looks back: what it looks at is never changed."""
+
+    def __init__(self, history: History | None = None) -> None:
+        self._history = history or History()
+        self._entries: tuple[Entry, ...] = ()
+        self._near: tuple[Entry, Peers] | None = None  # a step, and all peers after it
+
+    def add(self, model: Model) -> None:
+        """Keep a model, newer than all before."""
+        self._history.add(model)
+        self._entries = self._history.entries
+
+    def moments(self) -> Sequence[int]:
+        """The times (monotonic, ns) of the models that are kept, oldest first."""
+        return [entry.mono_ns for entry in self._entries]
+
+    def at(self, mono_ns: int) -> Model | None:
+        """The newest model that is not newer than ``mono_ns``, or the oldest. From one thread at a time."""
+        entries = self._entries
+        index = max(0, bisect_right([entry.mono_ns for entry in entries], mono_ns) - 1)
+        if not entries:
+            return None
+        skip, before = self._stand(entries[: index + 1])
+        return model_at(entries[: index + 1], before, skip)
+
+    def forget(self) -> None:
+        """Let go of what only makes steps quicker."""
+        self._near = None
+
+    def _stand(self, entries: Sequence[Entry]) -> tuple[int, Peers | None]:
+        """A step shortly before the last of ``entries`` of which all peers are known, as how many steps to skip."""
+        if self._near is not None:
+            skip = next((i + 1 for i in range(len(entries))[-2 * NEAR :] if entries[i] is self._near[0]), 0)
+            if skip:
+                return skip, self._near[1]
+        skip = len(entries) - NEAR
+        if skip <= 0:
+            return 0, None
+        self._near = entries[skip - 1], peers_at(entries[:skip])
+        return skip, self._near[1]
 
 
 class Feed:
     """Runs until ``stop``. ``on_model`` is called in the feed's own thread."""
 
     def __init__(
-        self, collector: Collector, interval_s: float, starting: Starting | None, on_model: Callable[[Model], object]
+        self,
+        collector: Collector,
+        interval_s: float,
+        starting: Starting | None,
+        on_model: Callable[[Model], object],
+        past: Past,
     ) -> None:
         self._collector, self._interval_s, self._starting = collector, interval_s, starting
-        self._on_model, self._stop = on_model, threading.Event()
+        self._on_model, self._past, self._stop = on_model, past, threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
     def start(self) -> None:
@@ -36,6 +89,7 @@ class Feed:
         while not self._stop.is_set():
             model = fold(model, self._collector.sample(time.monotonic_ns(), time.time_ns()))
             self._on_model(model)
+            self._past.add(model)  # what is shown does not wait for it
             due = max(due + self._interval_s, time.monotonic())
             self._stop.wait(due - time.monotonic())
 

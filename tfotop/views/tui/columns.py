@@ -1,27 +1,34 @@
-"""The columns of the peers table: title, width, and what stands in a cell."""
+"""The columns of the peers table: title, width, what stands in a cell, and the order that they stand for."""
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from tfotop.model import latency
-from tfotop.model.peers import share_accepted
+from tfotop.model.groups import Group
+from tfotop.model.order import Order
+from tfotop.model.peers import bad, share_accepted
 from tfotop.model.state import PeerState
 from tfotop.views.format import printable
+from tfotop.views.tui.handshake_columns import cut
 
 Cell = Callable[[PeerState, int], str]
 
 
 class Column(NamedTuple):
-    """Numbers are right-aligned, units stand in the titles. Neighbours of one ``group`` share a title above theirs."""
+    """Numbers are right-aligned, units stand in the titles. Neighbours of one ``group`` share a title above theirs.
+
+    ``order`` is the name of the column in model/order.py.
+    """
 
     title: str
     width: int
     cell: Cell
     group: tuple[str, ...] = ("",)  # the same in several lengths, longest first
     right: bool = True
+    order: str = ""
 
 
 def _number(value: float | None, digits: int = 0) -> str:
@@ -41,8 +48,12 @@ def _ms(us: float | None) -> str:
     return "-" if us is None else f"{us / 1000:.1f}" if abs(us) < 999_950 else f"{us / 1000:.0f}"
 
 
-def _rejected(state: PeerState, _now_ns: int) -> str:
-    return _count(state.reading.outcomes.get("rejected", 0) + state.reading.outcomes.get("lost", 0))
+def _port(state: PeerState, _now_ns: int) -> str:
+    return str(state.reading.port) if state.reading.port else "-"
+
+
+def _peers(state: PeerState, _now_ns: int) -> str:
+    return _count(state.peers) if isinstance(state, Group) else "-"
 
 
 def _seen(state: PeerState, now_ns: int) -> str:
@@ -57,28 +68,34 @@ def _process(state: PeerState, _now_ns: int) -> str:
 FIRST_BYTE: Final = ("1st BYTE ms", "1st")
 SOONER: Final = ("SOONER BY", "SOONER")
 PEER_COLUMNS: Final = (
-    Column("PEER", 17, lambda s, _: s.reading.address, right=False),
-    Column("ROLE", 6, lambda s, _: s.reading.role, right=False),
-    Column("PORT", 5, lambda s, _: str(s.reading.port)),
-    Column("COOKIE", 8, lambda s, _: s.cookie, right=False),
-    Column("ACCEPT", 6, lambda s, _: _count(s.reading.outcomes.get("accepted", 0))),
-    Column("%", 4, lambda s, _: _number(share_accepted(s.reading))),
-    Column("REJECT", 6, _rejected),
-    Column("RTT ms", 6, lambda s, _: _ms(latency.rtt_us(s.reading))),
-    Column("tfo", 5, lambda s, _: _ms(latency.typical_us(s.reading.with_tfo)), FIRST_BYTE),
-    Column("plain", 5, lambda s, _: _ms(latency.typical_us(s.reading.without_tfo)), FIRST_BYTE),
-    Column("ms", 6, lambda s, _: _ms(latency.rtt_delta_us(s.reading)), SOONER),
-    Column("RTTs", 4, lambda s, _: _number(latency.rtt_delta_rtts(s.reading), 1), SOONER),
-    Column("SEEN", 4, _seen),
-    Column("PROCESS", 15, _process, right=False),
+    Column("PEER", 17, lambda s, _: printable(s.reading.address), right=False, order="peer"),
+    Column("ROLE", 6, lambda s, _: printable(s.reading.role), right=False, order="role"),
+    Column("PORT", 5, _port, order="port"),
+    Column("COOKIE", 8, lambda s, _: printable(s.cookie), right=False, order="cookie"),
+    Column("ACCEPT", 6, lambda s, _: _count(s.reading.outcomes.get("accepted", 0)), order="accepted"),
+    Column("%", 4, lambda s, _: _number(share_accepted(s.reading)), order="share"),
+    Column("REJECT", 6, lambda s, _: _count(bad(s.reading)), order="rejected"),
+    Column("RTT ms", 6, lambda s, _: _ms(latency.rtt_us(s.reading)), order="rtt"),
+    Column("tfo", 5, lambda s, _: _ms(latency.typical_us(s.reading.with_tfo)), FIRST_BYTE, order="tfo"),
+    Column("plain", 5, lambda s, _: _ms(latency.typical_us(s.reading.without_tfo)), FIRST_BYTE, order="plain"),
+    Column("ms", 6, lambda s, _: _ms(latency.rtt_delta_us(s.reading)), SOONER, order="sooner"),
+    Column("RTTs", 4, lambda s, _: _number(latency.rtt_delta_rtts(s.reading), 1), SOONER, order="rtts"),
+    Column("SEEN", 4, _seen, order="seen"),
+    Column("PROCESS", 15, _process, right=False, order="process"),
 )
+COUNT: Final = Column("PEERS", 6, _peers, order="peers")
 LEFT_OUT_FIRST: Final = ("PROCESS", "RTTs", "%", "SEEN", "plain", "tfo", "RTT ms", "PORT", "ROLE", "ms")
+SAID_ALREADY: Final = {"port": "port", "process": "process"}  # kind of group -> the column that its name stands for
 LONGEST_ADDRESS: Final = 39
+FALLING, RISING = "▼", "▲"
 
 
-def fitting(width: int) -> tuple[Column, ...]:
-    """The columns that fit: all of them, or those that matter most. What is to spare goes to the peer's address."""
-    columns = list(PEER_COLUMNS)
+def fitting(width: int, kind: str = "") -> tuple[Column, ...]:
+    """The columns that fit: all of them, or those that matter most. What is to spare goes to the peer's address.
+
+    ``kind``: the rows are groups of that kind, or peers.
+    """
+    columns = list(_of_groups(kind) if kind else PEER_COLUMNS)
     for title in LEFT_OUT_FIRST:
         if _width(columns) <= width:
             break
@@ -88,28 +105,58 @@ def fitting(width: int) -> tuple[Column, ...]:
     return tuple(columns)
 
 
+def _of_groups(kind: str) -> tuple[Column, ...]:
+    peer, *others = PEER_COLUMNS
+    said = SAID_ALREADY.get(kind)
+    return (peer._replace(title=kind.upper()), COUNT, *(c for c in others if c.order != said))
+
+
+def orders(kind: str = "") -> tuple[str, ...]:
+    """What the table can be sorted by, from left to right: also columns that do not fit."""
+    return tuple(column.order for column in (_of_groups(kind) if kind else PEER_COLUMNS))
+
+
+def at(columns: Sequence[Column], x: int) -> Column | None:
+    """The column at a place from the left."""
+    end = 0
+    for column in columns:
+        end += column.width + 1
+        if x < end:
+            return column
+    return None
+
+
 def _width(columns: Sequence[Column]) -> int:
     return sum(column.width + 1 for column in columns) - 1
 
 
-def titles(columns: tuple[Column, ...]) -> tuple[str, str]:
-    """The two lines at the top: groups, and columns."""
+def titles(columns: tuple[Column, ...], order: Order | None = None) -> tuple[str, str]:
+    """The two lines at the top: groups, and columns; that of the order has a mark, up or down."""
     groups = []
     for names, members in groupby(columns, key=lambda column: column.group):
         width = _width(list(members))
         name = next((name for name in names if len(name) <= width), "")
         groups.append(name.center(width) if name else " " * width)
-    return " ".join(groups), line(columns, [column.title for column in columns])
+    return " ".join(groups), _marked(line(columns, [column.title for column in columns]), columns, order)
 
 
-def line(columns: tuple[Column, ...], texts: list[str]) -> str:
+def _marked(text: str, columns: Sequence[Column], order: Order | None) -> str:
+    """The mark stands in the blank beside the title: before a title that is right-aligned, else behind it."""
+    end = -1
+    for column in columns:
+        start, end = end + 1, end + 1 + column.width
+        if order is not None and column.order == order.column:
+            place = end - len(column.title) - 1 if column.right else start + len(column.title)
+            return text[:place] + (FALLING if order.falling else RISING) + text[place + 1 :]
+    return text
+
+
+def line(columns: Sequence[Column], texts: Sequence[str]) -> str:
     """Cells side by side, each cut to its column; wide characters take two places."""
     return " ".join(_fit(text, column) for column, text in zip(columns, texts, strict=True))
 
 
 def _fit(text: str, column: Column) -> str:
-    used, width = cell_len(text), column.width
-    if used > width:  # an address is told from its neighbours by its end
-        tail = width * 2 // 3 if column.title == "PEER" else 0
-        text = set_cell_size(text, width - 1 - tail) + "…" + text[len(text) - tail :]
-    return " " * (width - used) + text if column.right else set_cell_size(text, width)
+    text = cut(text, column.width, ending=column.order == "peer")  # an address is told from its neighbours by its end
+    blank = " " * (column.width - cell_len(text))
+    return blank + text if column.right else text + blank

@@ -2,96 +2,164 @@
 
 from rich.segment import Segment
 from textual.binding import Binding
+from textual.events import Click
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tfotop.model.fold import peer_key
+from tfotop.model.groups import Group
+from tfotop.model.order import Order
+from tfotop.model.shown import Shown, Wanted
 from tfotop.model.state import Model, PeerState
 from tfotop.views.format import problem
-from tfotop.views.tui.columns import Column, fitting, line, titles
+from tfotop.views.tui.columns import Column, at, fitting, line, titles
+from tfotop.views.tui.messages import CursorMoved
 
 TITLE_LINES = 2
 
 
 class PeersTable(ScrollView, can_focus=True):
-    """Newest first. Two lines of titles stay at the top."""
+    """Peers or groups of peers, in the order that was asked for. Two lines of titles stay at the top."""
 
     BINDINGS = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home,g", "move(-1000000)", "first", show=False),
-        Binding("end,G", "move(1000000)", "last", show=False),
+        Binding("up,k", "move(-1)", "one row up", show=False),
+        Binding("down,j", "move(1)", "one row down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "a screenful up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "a screenful down", show=False),
+        Binding("home,g", "move(-1000000)", "the first row", show=False),
+        Binding("end,G", "move(1000000)", "the last row", show=False),
     ]
     COMPONENT_CLASSES = {"peers--title", "peers--row", "peers--cursor", "peers--empty"}
+
+    class Chosen(Message):
+        """The row of the cursor was clicked."""
+
+    class TitleClicked(Message):
+        """The title of a column was clicked; ``order`` is its name in model/order.py."""
+
+        def __init__(self, order: str) -> None:
+            super().__init__()
+            self.order = order
 
     def __init__(self) -> None:
         super().__init__(id="peers")
         self._rows: list[PeerState] = []
+        self._kind = ""
+        self._order: Order | None = None
         self._now_ns = 0
         self._empty = ""
         self._cursor: object = None
+        self._place = -1  # of the cursor; above the first row while there is none
 
-    def show(self, model: Model) -> None:
-        """Take the newest model; the cursor stays on its peer."""
-        self._rows = list(model.peers.values())[::-1]
-        self._now_ns, self._empty = model.mono_ns, _why_empty(model)
+    def show(self, shown: Shown) -> None:
+        """Take the newest rows; the cursor stays on its peer, and that where it is on the screen."""
+        before, self._rows = self._place, shown.rows
+        self._kind = "" if shown.wanted.opened else shown.wanted.kind
+        self._now_ns, self._empty = shown.model.mono_ns, _why_empty(shown)
+        self._place = self._index()
         self.virtual_size = Size(0, len(self._rows) + TITLE_LINES)  # columns fit themselves to any width
+        if self._place != before and self._in_sight(before):
+            self.scroll_to(y=round(self.scroll_offset.y) + self._place - before, animate=False, immediate=True)
+        self.refresh()
+
+    def mark(self, wanted: Wanted) -> None:
+        """Say the order in the titles, also while the rows are not yet in it."""
+        self._order = wanted.order
         self.refresh()
 
     @property
     def selected(self) -> PeerState | None:
-        """The peer under the cursor, or the newest while there is no cursor."""
-        index = max(0, self._index())
+        """The row under the cursor, or the first while there is no cursor."""
+        index = max(0, self._place)
         return self._rows[index] if index < len(self._rows) else None
 
+    def copied(self) -> str:
+        """The line under the cursor."""
+        columns = fitting(self._width, self._kind)
+        return line(columns, self._cells(columns, self.selected)).strip() if self.selected else ""
+
     def _index(self) -> int:
-        """Where the cursor's peer is now; just above the first row while there is no cursor."""
-        return next((i for i, row in enumerate(self._rows) if _key(row) == self._cursor), -1)
+        """Where the cursor's peer is now: mostly where it was. One that is gone leaves its place to the next."""
+        if self._cursor is None:
+            return -1
+        if 0 <= self._place < len(self._rows) and _key(self._rows[self._place]) == self._cursor:
+            return self._place
+        last = min(self._place, len(self._rows) - 1)
+        return next((i for i, row in enumerate(self._rows) if _key(row) == self._cursor), last)
+
+    @property
+    def _visible(self) -> int:
+        return max(1, self.size.height - TITLE_LINES)
+
+    def _in_sight(self, index: int) -> bool:
+        return 0 <= index - round(self.scroll_offset.y) < self._visible
 
     def action_move(self, step: int) -> None:
         """Move the cursor and keep it in sight."""
-        if not self._rows:
-            return
-        index = min(max(0, self._index() + step), len(self._rows) - 1)
-        self._cursor = _key(self._rows[index])
-        visible = max(1, self.size.height - TITLE_LINES)
-        top = round(self.scroll_offset.y)
-        if index < top or index >= top + visible:
-            self.scroll_to(y=index if index < top else index - visible + 1, animate=False)
-        self.refresh()
+        if self._rows:
+            self._go(min(max(0, self._place + step), len(self._rows) - 1))
 
     def action_page(self, direction: int) -> None:
         """A screenful up or down."""
-        self.action_move(direction * max(1, self.size.height - TITLE_LINES))
+        self.action_move(direction * self._visible)
+
+    def _go(self, index: int) -> None:
+        self._place, self._cursor = index, _key(self._rows[index])
+        if not self._in_sight(index):
+            up = index < round(self.scroll_offset.y)
+            self.scroll_to(y=index if up else index - self._visible + 1, animate=False)
+        self.post_message(CursorMoved())
+        self.refresh()
+
+    def on_click(self, event: Click) -> None:
+        """A title sorts; a row is chosen, and opened by a second click."""
+        index = event.y - TITLE_LINES + round(self.scroll_offset.y)
+        if event.y < TITLE_LINES:
+            column = at(fitting(self._width, self._kind), event.x)
+            if column is not None:
+                self.post_message(self.TitleClicked(column.order))
+        elif index < len(self._rows):
+            if index == self._place:
+                self.post_message(self.Chosen())
+            self._go(index)
+
+    @property
+    def _width(self) -> int:
+        return self.scrollable_content_region.width
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget: titles, then the rows from the scroll offset on."""
-        columns = fitting(self.scrollable_content_region.width)
+        columns = fitting(self._width, self._kind)
         if y < TITLE_LINES:
-            return self._strip(titles(columns)[y], "peers--title")
+            return self._strip(titles(columns, self._order)[y], "peers--title")
         index = y - TITLE_LINES + round(self.scroll_offset.y)
         if index < len(self._rows):
-            return self._row(columns, self._rows[index])
+            return self._row(columns, index)
         if not self._rows and y == TITLE_LINES:
             return self._strip(self._empty, "peers--empty")
         return self._strip("", "peers--row")
 
-    def _row(self, columns: tuple[Column, ...], state: PeerState) -> Strip:
-        style = "peers--cursor" if _key(state) == self._cursor else "peers--row"
-        return self._strip(line(columns, [c.cell(state, self._now_ns) for c in columns]), style)
+    def _row(self, columns: tuple[Column, ...], index: int) -> Strip:
+        style = "peers--cursor" if index == self._place else "peers--row"
+        return self._strip(line(columns, self._cells(columns, self._rows[index])), style)
+
+    def _cells(self, columns: tuple[Column, ...], state: PeerState | None) -> list[str]:
+        return [column.cell(state, self._now_ns) for column in columns] if state else []
 
     def _strip(self, text: str, component: str) -> Strip:
-        width = self.scrollable_content_region.width
         style = self.get_component_rich_style(component)
         rest = text.lstrip()
         blank = self.get_component_rich_style("peers--row")  # pictures lose underlined blanks at the left
         segments = [Segment(" " * (len(text) - len(rest)), blank), Segment(rest, style)]
-        return Strip(segments).adjust_cell_length(width, style)
+        return Strip(segments).adjust_cell_length(self._width, style)
 
 
-def _why_empty(model: Model) -> str:
+def _why_empty(shown: Shown) -> str:
+    model = shown.model
+    if shown.whole.peers:
+        return f"none of {len(shown.whole.peers)} peers passes"
     missing = next((p for p in model.problems if p.source == "sensor"), None)
     if model.attached or missing is None:
         return "no handshake yet" if model.attached else "peers need eBPF"
@@ -99,5 +167,4 @@ def _why_empty(model: Model) -> str:
 
 
 def _key(state: PeerState) -> object:
-    peer = state.reading
-    return peer.netns_cookie, peer.role, peer.address, peer.port
+    return state.key if isinstance(state, Group) else peer_key(state.reading)
