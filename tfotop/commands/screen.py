@@ -13,18 +13,18 @@ from tfotop.model.state import Model
 def run(chosen: argparse.Namespace) -> int:
     """``tfotop``: paints at once; the sensor joins when it is ready."""
     starting = start(chosen, RECORDS_PER_S)
-    from tfotop.feed import Feed  # while the child compiles
+    from tfotop.feed import Feed, Past  # while the child compiles
     from tfotop.sources.collector import Collector
     from tfotop.views.tui import app as tui
 
-    collector = Collector(NO_SENSOR_YET if starting else NO_SENSOR)
+    collector, past = Collector(NO_SENSOR_YET if starting else NO_SENSOR), Past()
 
     def feed(deliver: Callable[[Model], object]) -> Callable[[], None]:
-        running = Feed(collector, chosen.interval, starting, deliver)
+        running = Feed(collector, chosen.interval, starting, deliver, past)
         running.start()
         return running.stop
 
-    app = tui.TfotopApp(platform.node(), platform.release(), chosen.interval, selection(chosen))
+    app = tui.TfotopApp(platform.node(), platform.release(), chosen.interval, selection(chosen), past=past)
     status = tui.run(app, feed)
     # The feed may be in the middle of a reading. What it holds, and with it the sensor, goes with the process: at once.
     sys.stdout.flush()
