@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tfotop.model.fold import fold
-from tfotop.model.history import Entry, History, Peers, model_at, peers_at
-from tfotop.model.state import Model
+from tfotop.model.history import Entry, History, Peers, model_at, outcomes_of, peers_at
+from tfotop.model.state import Model, PeerKey
 from tfotop.sources.collector import Collector
 from tfotop.sources.handshakes import SensorFailed, Starting
 
@@ -40,6 +40,10 @@ class Past:
             return None
         skip, before = self._stand(entries[: index + 1])
         return model_at(entries[: index + 1], before, skip)
+
+    def of(self, key: PeerKey) -> list[tuple[int, dict[str, int]]]:
+        """When the outcomes of one peer changed, and what they were."""
+        return outcomes_of(self._entries, key)
 
     def forget(self) -> None:
         """Let go of what only makes steps quicker."""

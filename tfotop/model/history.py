@@ -170,6 +170,33 @@ def _states(entries: Iterable[Entry]) -> Iterator[PeerState]:
             yield from msgspec.msgpack.decode(zlib.decompress(packed), type=list[PeerState])
 
 
+class _Counted(msgspec.Struct):
+    """Of a packed peer only what names it, and its outcomes: the rest is not unpacked."""
+
+    netns: int | None
+    role: str
+    address: str
+    port: int
+    outcomes: dict[str, int]
+    netns_cookie: int | None = None
+
+
+class _Step(msgspec.Struct):
+    reading: _Counted
+
+
+def outcomes_of(entries: Sequence[Entry], key: PeerKey) -> list[tuple[int, dict[str, int]]]:
+    """When the outcomes of one peer changed (monotonic, ns), and how many there were of each by then."""
+    packs = ((kept.mono_ns, packed) for kept in entries for packed in kept.peers)
+    steps = ((mono_ns, msgspec.msgpack.decode(zlib.decompress(packed), type=list[_Step])) for mono_ns, packed in packs)
+    readings = ((mono_ns, one.reading) for mono_ns, found in steps for one in found)
+    return [(mono_ns, peer.outcomes) for mono_ns, peer in readings if _key_of(peer) == key]
+
+
+def _key_of(peer: _Counted) -> PeerKey:
+    return (peer.netns_cookie or peer.netns, peer.role, peer.address, peer.port)
+
+
 def _newest(entries: Sequence[Entry]) -> tuple[tuple[int, bytes], ...]:
     """The newest handshakes, still packed: as many packs as are needed."""
     found: deque[tuple[int, bytes]] = deque()

@@ -54,7 +54,7 @@ class TfotopApp(Habits, Travel):
         self._ending = False
         self._alerts = alerts.Alerts()
         self.alert: alerts.Alert | None = None
-        self.body = Body()
+        self.body = Body(past.of if past else None)
         self.dress(host, utf8)
 
     def compose(self) -> ComposeResult:

@@ -14,8 +14,9 @@ from tfotop.views.tui import ladder_page, latency_view
 from tfotop.views.tui.layout import Layout, layout
 from tfotop.views.tui.messages import CursorMoved
 from tfotop.views.tui.pages import PAGES
-from tfotop.views.tui.peer_history import Trail, key_of, peer_of
+from tfotop.views.tui.peer_history import key_of, peer_of
 from tfotop.views.tui.spread import Spread
+from tfotop.views.tui.trail import Remembered, Trail
 from tfotop.views.tui.widgets.handshakes import HandshakesTable
 from tfotop.views.tui.widgets.lines import LinesView, Text
 from tfotop.views.tui.widgets.peers import PeersTable
@@ -36,11 +37,11 @@ class Target(NamedTuple):
 class Body(Horizontal):
     """Shows the newest model that it was given. ``page`` names the view; empty: the peers."""
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: Remembered | None = None) -> None:
         super().__init__(id="body")
         self.page = PEERS
         self.target: Target | None = None
-        self._trail: Trail = lambda _key: ()
+        self._trail = Trail(self, remembered, self.show_lines)
         self._shown: Shown | None = None
         self._layout: Layout = layout(80, 24)
         self._of_one: PeerState | None = None  # the latency is that of one peer
@@ -190,7 +191,8 @@ class Body(Horizontal):
     def _text(self, model: Model, width: int, height: int) -> Text:
         if self.target is not None:
             peer = self._newest(model, self.target.peer)
-            return Text(ladder_page.lines(model, self.target.handshake, peer, width, self._trail), titles=1)
+            trail = self._trail.of(model, peer) if peer else []
+            return Text(ladder_page.lines(model, self.target.handshake, peer, width, trail), titles=1)
         if self.page == LATENCY:
             return self._latency(model, width, height)
         return PAGES[self.page].text(model, width, height)

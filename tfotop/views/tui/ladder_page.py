@@ -1,5 +1,6 @@
 """The ladder of a handshake and beside it, or below, what is known of its peer."""
 
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Final
 
@@ -9,7 +10,8 @@ from tfotop.model.state import Model, PeerState
 from tfotop.sample import Handshake
 from tfotop.views.tui import peer_history
 from tfotop.views.tui.ladder import ladder
-from tfotop.views.tui.peer_history import Trail, of_peer
+from tfotop.views.tui.peer_history import of_peer
+from tfotop.views.tui.trail import Moment
 
 BESIDE: Final = 118  # columns from which the history stands beside the ladder
 HISTORY: Final = 58
@@ -33,7 +35,7 @@ def picture(h: Handshake | None, state: PeerState | None, width: int) -> list[st
     return [*([f"{peer.role} {peer.address} port {peer.port}"] if peer else []), *NONE_KEPT]
 
 
-def lines(model: Model, h: Handshake | None, state: PeerState | None, width: int, trail: Trail) -> list[str]:
+def lines(model: Model, h: Handshake | None, state: PeerState | None, width: int, trail: Sequence[Moment]) -> list[str]:
     """A handshake, by default the peer's last, and the peer's history."""
     if h is None and state is not None:
         h = last_handshake(model, state)

@@ -1,8 +1,8 @@
 """What is known of one peer, beside the ladder of its handshake. What was not seen is not there, or is ``-``."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 from tfotop.model import latency
 from tfotop.model.fold import peer_key
@@ -14,20 +14,11 @@ from tfotop.views.format import milliseconds, printable, reason_text
 from tfotop.views.tui import handshake_columns
 from tfotop.views.tui.handshake_columns import cut
 from tfotop.views.tui.panels import sparkline
+from tfotop.views.tui.trail import Moment
 from tfotop.words import OUTCOMES
 
 BARS: Final = 16
 LAST: Final = 8
-
-
-class Moment(NamedTuple):
-    """One reading of a peer's outcomes, cumulative, and when."""
-
-    mono_ns: int
-    outcomes: Mapping[str, int]
-
-
-Trail = Callable[[PeerKey], Sequence[Moment]]
 
 
 def of_peer(h: Handshake, state: PeerState) -> bool:
@@ -54,10 +45,9 @@ def key_of(model: Model, h: Handshake) -> PeerKey | None:
     return next((key for key in keys if key in model.peers), None)
 
 
-def lines(model: Model, state: PeerState, width: int, trail: Trail) -> list[str]:
+def lines(model: Model, state: PeerState, width: int, trail: Sequence[Moment]) -> list[str]:
     """Who it is, its outcomes, times and cookie, and its last handshakes."""
-    moments = trail(peer_of(state))
-    parts = [*_who(model, state), "", *_outcomes(state, moments), "", *_times(state), "", *_handshakes(model, state)]
+    parts = [*_who(model, state), "", *_outcomes(state, trail), "", *_times(state), "", *_handshakes(model, state)]
     return [cut(line.rstrip(), width) for line in parts]
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from textual.binding import Binding
 from textual.reactive import reactive
 
 from tfotop.model.selection import Selection
-from tfotop.model.state import Model
+from tfotop.model.state import Model, PeerKey
 from tfotop.views.tui.finding import Finding
 from tfotop.views.tui.messages import ModelReady
 
@@ -24,6 +24,9 @@ class Past(Protocol):
 
     def at(self, mono_ns: int) -> Model | None:
         """The newest model that is not newer than ``mono_ns``, or the oldest."""
+
+    def of(self, key: PeerKey) -> Sequence[tuple[int, Mapping[str, int]]]:
+        """When the outcomes of one peer changed, and what they were."""
 
 
 class Travel(Finding):
