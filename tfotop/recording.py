@@ -1,14 +1,15 @@
 """Samples as JSON lines and back: a header with the version, then one Sample a line, as in the tests' scenarios."""
 
 from collections.abc import Iterable, Iterator
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 import msgspec
 
 from tfotop import __version__
-from tfotop.sample import Sample
+from tfotop.sample import Micros, Record, Sample
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested without end
+R = TypeVar("R", bound=Record)
 FORMAT: Final = "tfotop samples"
 VERSION: Final = 1
 MOST_BYTES: Final = 64 << 20  # of one line: a longer one is not ours
@@ -33,11 +34,28 @@ def header(host: str, kernel: str) -> Header:
     return Header(format=FORMAT, version=VERSION, tfotop=__version__, host=host, kernel=kernel)
 
 
+def encode(record: Record) -> bytes:
+    """A record as one line of JSON, without its end."""
+    return msgspec.json.encode(record, enc_hook=list)  # the only type of ours that JSON does not know: Micros
+
+
+def decode(line: bytes, kind: type[R]) -> R:
+    """The record again. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(line, type=kind, dec_hook=_micros)
+
+
+def _micros(_kind: type, values: object) -> Micros:
+    try:
+        return Micros(msgspec.convert(values, list[int]))
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
 def write(file: IO[bytes], head: Header, samples: Iterable[Sample]) -> None:
     """Write a whole recording. Raises OSError."""
     file.write(msgspec.json.encode(head) + b"\n")
     for sample in samples:
-        file.write(msgspec.json.encode(sample) + b"\n")
+        file.write(encode(sample) + b"\n")
 
 
 def read_header(file: IO[bytes]) -> Header:
@@ -55,12 +73,11 @@ def read_header(file: IO[bytes]) -> Header:
 
 def read_samples(file: IO[bytes]) -> Iterator[Sample]:
     """The samples behind the header, one at a time. Raises RecordingError at the first line that is not one."""
-    decoder = msgspec.json.Decoder(Sample)
     number = 1
     while line := file.readline(MOST_BYTES):
         number += 1
         try:
-            yield decoder.decode(line)
+            yield decode(line, Sample)
         except UNREADABLE as error:
             cut = "" if line.endswith(b"\n") else " (the file ends in the middle of it)"
             raise RecordingError(f"line {number} is not a sample{cut}: {error}") from error

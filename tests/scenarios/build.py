@@ -1,9 +1,11 @@
 """Parts of samples with what does not matter filled in: a test names only what it is about."""
 
+from collections import Counter
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from tfotop.model.latency import BUCKETS, FEW, bounds_us
 from tfotop.sample import (
     Connection,
     Cost,
@@ -12,6 +14,7 @@ from tfotop.sample import (
     Latency,
     Listener,
     Losses,
+    Micros,
     Namespace,
     Peer,
     Problem,
@@ -79,7 +82,13 @@ def peer(address: str = "10.2.4.17", **given: Any) -> Peer:
 
 
 def latency(*us: int) -> Latency:
-    return Latency(count=len(us), recent_us=us)
+    return Latency(count=len(us), recent_us=Micros(us))
+
+
+def measured(*us: int) -> Latency:
+    """Values as the kernel keeps them: the newest 16, and a histogram of all."""
+    found = Counter(next(b for b in range(BUCKETS) if bounds_us(b)[1] > value or b == BUCKETS - 1) for value in us)
+    return Latency(count=len(us), recent_us=Micros(us[-FEW:]), buckets=dict(sorted(found.items())))
 
 
 def handshake(**given: Any) -> Handshake:

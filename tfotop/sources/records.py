@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from tfotop.sample import Handshake, Latency, Peer, Process, Total
+from tfotop.sample import NONE, Handshake, Latency, Micros, Peer, Process, Total
 from tfotop.sources import layout
 from tfotop.sources.layout import Flow, RawHandshake
 from tfotop.words import OPTIONS, OUTCOMES, REASONS, ROLES, VARIANTS
@@ -120,12 +120,10 @@ def total(key: tuple[int, ...], handshakes: int) -> Total:
     )
 
 
-def _recent(values: tuple[int, ...], count: int) -> tuple[int, ...]:
+def _recent(values: tuple[int, ...], count: int) -> Micros:
     """The kernel's ring of the newest values, oldest first."""
-    if count <= layout.RECENT:
-        return values[:count]
-    start = count % layout.RECENT
-    return values[start:] + values[:start]
+    start = count % layout.RECENT if count > layout.RECENT else 0
+    return Micros(values[start:count] + values[:start]) if count else NONE
 
 
 def _latency(raw: bytes) -> Latency:

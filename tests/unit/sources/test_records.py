@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfotop.sample import Handshake, Latency, Process, Total
+from tfotop.sample import Handshake, Latency, Micros, Process, Total
 from tfotop.sources import layout, records
 from tfotop.sources.layout import Flow, RawHandshake
 from tfotop.words import OPTIONS, OUTCOMES, REASONS, VARIANTS
@@ -207,8 +207,8 @@ def peer_bytes(*us: int, pid: int = 0) -> bytes:
 def test_the_newest_values_come_oldest_first(number: int) -> None:
     values = tuple(range(1, number + 1))
     one = records.peer(layout.PEER_KEY.pack(1, V4, 9, 443, 1), peer_bytes(*values))
-    assert one.rtt_us == values[-layout.RECENT :]
-    assert one.without_tfo == Latency(count=number, recent_us=values[-layout.RECENT :])
+    assert one.rtt_us == Micros(values[-layout.RECENT :])
+    assert one.without_tfo == Latency(count=number, recent_us=Micros(values[-layout.RECENT :]))
     assert one.with_tfo == Latency()
 
 
