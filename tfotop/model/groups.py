@@ -8,7 +8,7 @@ from tfotop.model.facts import Names
 from tfotop.model.latency import median, rtt_us, typical_us
 from tfotop.model.order import severity
 from tfotop.model.state import PeerState
-from tfotop.sample import Latency, Peer
+from tfotop.sample import Latency, Micros, Peer
 
 UNKNOWN: Final = "-"
 
@@ -99,7 +99,7 @@ def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return result
 
 
-def _typical(values: Iterable[float | None]) -> tuple[int, ...]:
+def _typical(values: Iterable[float | None]) -> Micros:
     """One value for all: the median of those that are known."""
     middle = median([value for value in values if value is not None])
-    return () if middle is None else (round(middle),)
+    return Micros() if middle is None else Micros((round(middle),))

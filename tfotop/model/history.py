@@ -9,14 +9,14 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, takewhile
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from tfotop.model.fold import MOST_HANDSHAKES, MOST_HISTORY, MOST_PEERS, peer_key
 from tfotop.model.state import Model, PeerKey, PeerState, Rates
-from tfotop.sample import Handshake
+from tfotop.sample import Handshake, Micros
 
 SPAN_NS: Final = 15 * 60 * 1_000_000_000
 MOST_BYTES: Final = 8 << 20
@@ -26,6 +26,7 @@ AT_ONCE: Final = 500  # peers packed in one call: a longer one would keep other 
 LITTLE: Final = 7 / 8  # of MOST_BYTES: thinning goes on down to it
 
 Peers = Mapping[PeerKey, PeerState]
+T = TypeVar("T")
 
 
 class Entry(NamedTuple):
@@ -141,9 +142,9 @@ def model_at(entries: Sequence[Entry], before: Peers | None = None, skip: int = 
     """The model of the last of ``entries``. ``before``: the peers after the first ``skip`` of them, where known."""
     peers = peers_at(entries[skip:], before)
     packed = [packed for _, packed in _newest(entries)]
-    handshakes = chain.from_iterable(msgspec.msgpack.decode(zlib.decompress(p), type=list[Handshake]) for p in packed)
+    handshakes = chain.from_iterable(_unpack(p, list[Handshake]) for p in packed)
     rates = tuple(chain.from_iterable(kept.rates for kept in entries))
-    head = msgspec.msgpack.decode(zlib.decompress(entries[-1].head), type=Model)
+    head = _unpack(entries[-1].head, Model)
     return replace(head, peers=peers, handshakes=tuple(handshakes)[-MOST_HANDSHAKES:], history=rates[-MOST_HISTORY:])
 
 
@@ -167,7 +168,7 @@ def _peers(entries: Sequence[Entry], before: Peers | None = None) -> dict[PeerKe
 def _states(entries: Iterable[Entry]) -> Iterator[PeerState]:
     for kept in entries:
         for packed in kept.peers:
-            yield from msgspec.msgpack.decode(zlib.decompress(packed), type=list[PeerState])
+            yield from _unpack(packed, list[PeerState])
 
 
 class _Counted(msgspec.Struct):
@@ -188,7 +189,7 @@ class _Step(msgspec.Struct):
 def outcomes_of(entries: Sequence[Entry], key: PeerKey) -> list[tuple[int, dict[str, int]]]:
     """When the outcomes of one peer changed (monotonic, ns), and how many there were of each by then."""
     packs = ((kept.mono_ns, packed) for kept in entries for packed in kept.peers)
-    steps = ((mono_ns, msgspec.msgpack.decode(zlib.decompress(packed), type=list[_Step])) for mono_ns, packed in packs)
+    steps = ((mono_ns, _unpack(packed, list[_Step])) for mono_ns, packed in packs)
     readings = ((mono_ns, one.reading) for mono_ns, found in steps for one in found)
     return [(mono_ns, peer.outcomes) for mono_ns, peer in readings if _key_of(peer) == key]
 
@@ -214,4 +215,8 @@ def _after(last: Handshake | None, handshakes: Sequence[Handshake]) -> list[Hand
 
 
 def _pack(records: object) -> bytes:
-    return zlib.compress(msgspec.msgpack.encode(records), 1)
+    return zlib.compress(msgspec.msgpack.encode(records, enc_hook=Micros.tobytes), 1)
+
+
+def _unpack(packed: bytes, kind: type[T]) -> T:
+    return msgspec.msgpack.decode(zlib.decompress(packed), type=kind, dec_hook=lambda micros, raw: micros(raw))

@@ -9,7 +9,7 @@ from tfotop.model.facts import CHOICES, FIELDS, NUMBERS
 from tfotop.model.filter import Filter, FilterError, parse
 from tfotop.model.fold import fold
 from tfotop.model.state import PeerState
-from tfotop.sample import Process
+from tfotop.sample import Micros, Process
 
 NAMES = {OWN: "web"}
 
@@ -28,7 +28,7 @@ BUSY: dict[str, object] = {
     "last_outcome": "rejected",
     "last_reason": "bad_cookie",
     "process": NGINX,
-    "rtt_us": (21_000, 22_000, 23_000),
+    "rtt_us": Micros((21_000, 22_000, 23_000)),
     "with_tfo": latency(500),
     "without_tfo": latency(44_500),
     "backup_key": 1,

@@ -6,7 +6,7 @@ from tests.scenarios.build import NGINX, OWN, START_MONO_NS, latency, peer, samp
 from tfotop.model.addresses import network, number
 from tfotop.model.fold import fold
 from tfotop.model.groups import KINDS, Group, grouped
-from tfotop.sample import Peer, Process
+from tfotop.sample import Micros, Peer, Process
 
 NAMES = {OWN: "web"}
 
@@ -40,23 +40,28 @@ def test_counts_are_summed_and_times_are_medians_of_medians() -> None:
         peer(
             "10.2.4.1",
             outcomes={"accepted": 3, "plain": 1},
-            rtt_us=(10, 20, 30),
+            rtt_us=Micros((10, 20, 30)),
             with_tfo=latency(1),
             last_ns=5,
             first_ns=4,
         ),
         peer(
-            "10.2.4.2", outcomes={"accepted": 4, "lost": 2}, rtt_us=(40,), without_tfo=latency(8), last_ns=9, first_ns=2
+            "10.2.4.2",
+            outcomes={"accepted": 4, "lost": 2},
+            rtt_us=Micros((40,)),
+            without_tfo=latency(8),
+            last_ns=9,
+            first_ns=2,
         ),
-        peer("10.2.4.3", outcomes={"accepted": 5}, rtt_us=(30,), last_ns=7, first_ns=3),
+        peer("10.2.4.3", outcomes={"accepted": 5}, rtt_us=Micros((30,)), last_ns=7, first_ns=3),
         peer("10.2.5.1", outcomes={"accepted": 99}),
     )
     group = found["server", "10.2.4.0/24"]
     assert (group.peers, group.reading.outcomes) == (3, {"accepted": 12, "plain": 1, "lost": 2})
     assert group.interval == {"accepted": 12, "plain": 1, "lost": 2}
-    assert group.reading.rtt_us == (30,)
-    assert group.reading.with_tfo.recent_us == (1,)
-    assert group.reading.without_tfo.recent_us == (8,)
+    assert group.reading.rtt_us == Micros((30,))
+    assert group.reading.with_tfo.recent_us == Micros((1,))
+    assert group.reading.without_tfo.recent_us == Micros((8,))
     assert (group.reading.first_ns, group.reading.last_ns) == (2, 9)
     assert found["server", "10.2.5.0/24"].peers == 1
 

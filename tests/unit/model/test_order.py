@@ -12,7 +12,7 @@ from tfotop.model import order
 from tfotop.model.fold import fold
 from tfotop.model.order import COLUMNS, Order, severity
 from tfotop.model.state import PeerState
-from tfotop.sample import Peer, Process
+from tfotop.sample import Micros, Peer, Process
 
 
 def states(*peers: Peer) -> list[PeerState]:
@@ -31,11 +31,11 @@ DIFFERENT: dict[str, tuple[dict[str, object], ...]] = {
     "accepted": tuple({"outcomes": {"accepted": n}} for n in (90, 12, 0)),
     "share": tuple({"outcomes": o} for o in ({"accepted": 9}, {"accepted": 1, "plain": 1}, {"plain": 1}, {})),
     "rejected": tuple({"outcomes": o} for o in ({"rejected": 5, "lost": 2}, {"lost": 3}, {"accepted": 9})),
-    "rtt": ({"rtt_us": (9,)}, {"rtt_us": (8,)}, {"rtt_us": (7, 7)}, {}),
+    "rtt": ({"rtt_us": Micros((9,))}, {"rtt_us": Micros((8,))}, {"rtt_us": Micros((7, 7))}, {}),
     "tfo": ({"with_tfo": latency(9)}, {"with_tfo": latency(8)}, {"with_tfo": latency(7)}, {}),
     "plain": ({"without_tfo": latency(9)}, {"without_tfo": latency(8)}, {"without_tfo": latency(7)}, {}),
     "sooner": (*({"with_tfo": latency(t), "without_tfo": latency(9)} for t in (1, 5, 20)), {}),
-    "rtts": (*({"with_tfo": latency(1), "without_tfo": latency(9), "rtt_us": (n,)} for n in (8, 9, 10)), {}),
+    "rtts": (*({"with_tfo": latency(1), "without_tfo": latency(9), "rtt_us": Micros((n,))} for n in (8, 9, 10)), {}),
     "seen": tuple({"last_ns": START_MONO_NS + n} for n in (3, 2, 1)),
     "process": (*({"process": Process(pid=1, comm=c)} for c in ("a", "b", "\U0010fffe")), {}),
     "cookie": (
