@@ -45,7 +45,9 @@ def _count(number: int) -> str:
 
 def _ms(us: float | None) -> str:
     """At most 5 characters below 100 s, which is more than any handshake lasts."""
-    return "-" if us is None else f"{us / 1000:.1f}" if abs(us) < 999_950 else f"{us / 1000:.0f}"
+    if us is None:
+        return "-"
+    return f"{us / 1000:.1f}" if 50 <= abs(us) < 999_950 else f"{us / 1000:.0f}" if abs(us) > 50 else "0.0"
 
 
 def _port(state: PeerState, _now_ns: int) -> str:

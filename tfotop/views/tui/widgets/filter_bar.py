@@ -1,6 +1,7 @@
 """The filter bar: a line to type in while it is open, and a line that says what is filtered, sorted and grouped."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -8,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from tfotop.model.facts import FIELDS
 from tfotop.model.filter import Filter, FilterError, parse
 from tfotop.model.order import Order
 from tfotop.model.selection import Selection
@@ -29,6 +31,7 @@ class FilterBar(Vertical):
     FilterBar #status { height: 1; display: none; text-wrap: nowrap; text-overflow: ellipsis; }
     FilterBar #status.error { text-style: bold; color: $error; }
     """
+    HELP = "while a filter is typed"
     BINDINGS = [
         Binding("escape", "leave", "without a filter", show=False),
         Binding("enter,down", "keep", "keep the filter", show=False, priority=True),
@@ -83,7 +86,7 @@ class FilterBar(Vertical):
         if not self.is_open:
             return
         try:
-            found, self._error = parse(message.value), ""
+            found, self._error = parse(finished(message.value)), ""
         except FilterError as error:
             self._error = printable(str(error))
         else:
@@ -92,6 +95,8 @@ class FilterBar(Vertical):
 
     def action_keep(self) -> None:
         """Close it; the last good filter stays."""
+        with suppress(FilterError):
+            self.post_message(self.Changed(parse(self.query_one(Input).value)))
         self._close()
 
     def action_leave(self) -> None:
@@ -109,6 +114,13 @@ class FilterBar(Vertical):
         line.update(f"! {self._error}" if self._error else self._told)
         line.set_class(bool(self._error), "error")
         line.display = bool(self._error or self._told)
+
+
+def finished(text: str) -> str:
+    """What is typed, without the beginning of a field's name at its end: on the way to ``role:`` is no search."""
+    head, _, word = text.rpartition(" ")
+    name = word.lstrip("-!")
+    return head if name and any(field.startswith(name) for field in FIELDS) else text
 
 
 def status(wanted: Wanted, shown: Shown | None, viewed: str) -> str:
