@@ -23,6 +23,7 @@ from tests.scenarios.build import (
     sensor,
     total,
 )
+from tests.scenarios.incident import incident
 from tfotop import recording
 from tfotop.sample import Keys, Latency, Losses, Peer, Process, Sample, Sysctls
 
@@ -168,7 +169,7 @@ def empty() -> Iterator[Sample]:
 
 
 SCENARIOS: Final[Mapping[str, tuple[Sample, ...]]] = {
-    made.__name__: tuple(made()) for made in (healthy, rejected, server_bit_off, tier_0, empty)
+    made.__name__: tuple(made()) for made in (healthy, rejected, server_bit_off, tier_0, empty, incident)
 }
 
 

@@ -5,9 +5,19 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from tfotop.commands.common import NO_SENSOR, NO_SENSOR_YET, RECORDS_PER_S, selection, start
 from tfotop.model.state import Model
+
+
+def started_with() -> dict[str, str]:
+    """The environment before the interpreter set LC_CTYPE to UTF-8, as it does in the C locale (PEP 538)."""
+    try:
+        pairs = Path("/proc/self/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return {}
+    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -16,6 +26,7 @@ def run(chosen: argparse.Namespace) -> int:
     from tfotop.feed import Feed, Past  # while the child compiles
     from tfotop.sources.collector import Collector
     from tfotop.views.tui import app as tui
+    from tfotop.views.tui.themes import speaks_utf8
 
     collector, past = Collector(NO_SENSOR_YET if starting else NO_SENSOR), Past()
 
@@ -24,7 +35,8 @@ def run(chosen: argparse.Namespace) -> int:
         running.start()
         return running.stop
 
-    app = tui.TfotopApp(platform.node(), platform.release(), chosen.interval, selection(chosen), past=past)
+    utf8 = speaks_utf8(started_with() or os.environ)
+    app = tui.TfotopApp(platform.node(), platform.release(), chosen.interval, selection(chosen), past, utf8)
     status = tui.run(app, feed)
     # The feed may be in the middle of a reading. What it holds, and with it the sensor, goes with the process: at once.
     sys.stdout.flush()

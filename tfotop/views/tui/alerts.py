@@ -1,5 +1,6 @@
 """Which finding stands above the rates: it changes when the finding does, and not with every number in it."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,6 +15,8 @@ from tfotop.views.tui.handshake_columns import cut
 HOLD_NS: Final = 10 * 10**9  # so long it stays when it is seen no more: it may come and go from second to second
 GONE_NS: Final = 60 * 10**9  # so long it is said to have ended
 TOLD: Final = (BROKEN, DEGRADED, UNSURE)
+COUNTED: Final = re.compile(r"^\d+ handshakes?(?: \([^)]*\))?: ")  # what changes all the time, and the rates tell
+AT_LENGTH: Final = 100
 Name = tuple[str, str | None, int | None, int | None]
 
 
@@ -28,13 +31,14 @@ class Alert(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The finding that is shown. Both times are the model's monotonic ones."""
+    """The finding that is shown. The times are the model's monotonic ones; ``told_ns``: when it was put in words."""
 
     name: Name
     text: str
     fix: str | None
     since_ns: int
     last_ns: int
+    told_ns: int
 
 
 class Alerts:
@@ -62,9 +66,12 @@ class Alerts:
         if not now:
             return None
         worst = now[0]
-        began = shown.since_ns if shown and shown.name == _name(worst) else self._began[_name(worst)]
-        text = shown.text if shown and shown.name == _name(worst) else printable(worst.cause)
-        return Seen(_name(worst), text, worst.fix.short if worst.fix else None, began, self._now_ns)
+        same = shown if shown and shown.name == _name(worst) else None
+        if same and self._now_ns - same.told_ns < HOLD_NS:
+            return same._replace(last_ns=self._now_ns)
+        began = same.since_ns if same else self._began[_name(worst)]
+        fix = worst.fix.short if worst.fix else None
+        return Seen(_name(worst), _words(worst), fix, began, self._now_ns, self._now_ns)
 
     def _alert(self, model: Model, now: Sequence[Finding]) -> Alert | None:
         missing = [problem(p) for p in model.problems]
@@ -82,11 +89,16 @@ def _name(finding: Finding) -> Name:
     return finding.id, finding.role, finding.netns, finding.port
 
 
+def _words(finding: Finding) -> str:
+    return COUNTED.sub("", printable(finding.cause))
+
+
 def lines(alert: Alert | None, width: int, height: int, keys: Sequence[str]) -> list[str]:
     """Always ``height`` lines (1 or 2), so that nothing below moves."""
     if alert is None:
         return ["ok  no finding", ""][:height]
-    when = "" if alert.since_ns is None else f"  since {_clock(alert.since_ns)}"
+    since = "since " if width >= AT_LENGTH else ""
+    when = "" if alert.since_ns is None else f"  {since}{_clock(alert.since_ns)}"
     if alert.ended_ns is not None:
         when = f"  ended {_clock(alert.ended_ns)}"
     more = [f"(+{alert.more} more)"] if alert.more else []

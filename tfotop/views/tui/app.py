@@ -31,13 +31,14 @@ class TfotopApp(Habits, Travel):
     CSS_PATH = "tfotop.tcss"
     BINDINGS = [
         Binding("q,ctrl+c", "quit", "quit", priority=True),
-        Binding("enter", "open", "open: the ladder", key_display="Enter"),
+        Binding("enter", "open", "ladder", key_display="Enter"),
         Binding("escape", "back", "back", show=False),
         Binding("1", "page('')", "peers", show=False),
         Binding("2", "page('listeners')", "listeners", show=False),
         Binding("3", "page('handshakes')", "handshakes", show=False),
         Binding("4", "page('counters')", "counters", show=False),
         Binding("5", "page('latency')", "latency", show=False),
+        Binding("d", "page('doctor')", "doctor", show=False),
     ]
 
     def __init__(

@@ -184,9 +184,9 @@ class Body(Horizontal):
         """The ladder of what is under the cursor of a table."""
         if self.page == HANDSHAKES:
             handshake = self.query_one(HandshakesTable).selected
-            return Text(ladder_page.picture(handshake, None, width) if handshake else [])
+            return Text(ladder_page.picture(handshake, None, width) if handshake else [], titles=1)
         peer = self._chosen()
-        return Text(ladder_page.picture(ladder_page.last_handshake(model, peer), peer, width) if peer else [])
+        return Text(ladder_page.picture(ladder_page.last_handshake(model, peer), peer, width) if peer else [], titles=1)
 
     def _text(self, model: Model, width: int, height: int) -> Text:
         if self.target is not None:
@@ -203,10 +203,10 @@ class Body(Horizontal):
     def _latency(self, model: Model, width: int, height: int) -> Text:
         one = self._newest(model, self.target.peer if self.target else self._of_one)
         if one is not None:
-            return Text(latency_view.lines(model, width, height, one))
+            return Text(latency_view.lines(model, width, height, one), titles=1)
         shown = self._spread.of(model)
         why_not = latency_view.why_none(model) if shown is not None else latency_view.ADDING_UP
-        return Text(latency_view.picture(shown or [], why_not, width, height))
+        return Text(latency_view.picture(shown or [], why_not, width, height), titles=1)
 
     def _chosen(self) -> PeerState | None:
         """The peer under the cursor of the peers; a group has no ladder."""

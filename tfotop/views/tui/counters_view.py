@@ -1,6 +1,6 @@
 """The kernel's Fast Open counters and those around them: value, rate, tfotop's own count, and what each means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from tfotop.model.agreement import COUNTERS
@@ -63,7 +63,7 @@ def lines(model: Model | None, width: int) -> list[str]:
     return [_line(titles, ("MEANING",), width), *found]
 
 
-def detail(model: Model, index: int) -> str:
+def detail(model: Model, _lines: Sequence[str], index: int) -> str:
     """What one of the counters means, in a sentence."""
     found = list(rows(model))
     if not 0 <= index < len(found):

@@ -31,7 +31,7 @@ class Finding(App[None]):
         Binding("s,greater_than_sign", "sort(1)", "sort by the next column", key_display="s >", show=False),
         Binding("less_than_sign", "sort(-1)", "sort by the column before", key_display="<", show=False),
         Binding("i", "invert", "invert the order", show=False),
-        Binding("b", "group", "group by network, port, process, namespace", show=False),
+        Binding("b", "group", "group by network, port, …", show=False),
     ]
 
     def __init__(self, selection: Selection | None = None) -> None:

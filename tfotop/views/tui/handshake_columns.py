@@ -65,7 +65,7 @@ HANDSHAKE_COLUMNS: Final = (
     HandshakeColumn("PEER", 19, lambda h: printable(h.peer), ending=True),
     HandshakeColumn("LOCAL", 19, lambda h: printable(h.local), ending=True),
     HandshakeColumn("OUTCOME", 14, outcome),
-    HandshakeColumn("REASON", 25, _reason),
+    HandshakeColumn("REASON", 24, _reason),
     HandshakeColumn("COOKIE", 9, _cookie),
     HandshakeColumn("acked/sent", 11, _data, above="DATA", right=True),
     HandshakeColumn("RTT ms", 8, lambda h: milliseconds(h.handshake_rtt_us), right=True),

@@ -1,6 +1,7 @@
 """All keys on one page, from the bindings themselves."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
@@ -9,7 +10,12 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tfotop.views.tui.keys import Group
+from tfotop.views.tui.handshake_columns import cut
+from tfotop.views.tui.keys import Group, Row
+
+KEYS: Final = 9
+MOST: Final = 90
+LEAST: Final = 36  # columns of a line
 
 
 class HelpScreen(ModalScreen[None]):
@@ -24,23 +30,22 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """As many columns as fit."""
         with VerticalScroll(id="help"):
-            yield Static("\n".join(page(self._groups, self.app.size.width - 4)), markup=False)
+            yield Static("\n".join(page(self._groups, min(MOST, self.app.size.width - 4))), markup=False)
 
 
 def page(groups: Sequence[Group], width: int) -> list[str]:
     """The keys in two columns where there is room, else one below the other."""
-    lines = [line for group in groups for line in (f"-- {group.title}", *_rows(group))]
-    column = max(map(cell_len, lines), default=0) + 2
-    count = max(1, width // column)
-    height = -(-len(lines) // count)
-    columns = [lines[i : i + height] for i in range(0, len(lines), height)] if lines else []
-    rows = ("".join(_pad(part[i], column) for part in columns if i < len(part)) for i in range(height))
-    return [f"tfotop: keys{'Esc closes':>{max(12, min(width, column * count) - 12)}}", "", *map(str.rstrip, rows)]
+    lines = [line for group in groups for line in (f"{group.title.upper()}", *map(_line, group.rows))]
+    count = 2 if width >= 2 * LEAST else 1
+    column, height = width // count, -(-len(lines) // count)
+    rows = ["".join(_pad(line, column) for line in lines[i::height]).rstrip() for i in range(height)]
+    return [_pad("tfotop: keys", width - 10) + "Esc closes", "", *rows]
 
 
-def _rows(group: Group) -> list[str]:
-    return [f"{_pad(row.keys, 13)} {row.what}" for row in group.rows]
+def _line(row: Row) -> str:
+    return f"{_pad(row.keys, KEYS)} {row.what}"
 
 
 def _pad(text: str, width: int) -> str:
+    text = cut(text, max(0, width - 1))
     return text + " " * (width - cell_len(text))

@@ -82,13 +82,13 @@ def tabs(app: App[None], names: Iterable[tuple[str, str]]) -> list[Tab]:
 def groups(app: App[None]) -> Iterator[Group]:
     """All keys there are: the app's, and those of the widgets; what several widgets share is told once."""
     yield Group("everywhere", tuple(Row(keys(b), b.description) for b in of(type(app))))
-    kinds = list(dict.fromkeys(type(node) for node in app.screen_stack[0].walk_children()))
+    parts: dict[str, list[Row]] = {}
     told: set[Row] = set()
-    for kind in kinds:
+    for kind in dict.fromkeys(type(node) for node in app.screen_stack[0].walk_children()):
         rows = [row for row in (Row(keys(b), b.description) for b in of(kind)) if row not in told]
         told.update(rows)
-        if rows:
-            yield Group(getattr(kind, "HELP", kind.__name__), tuple(rows))
+        parts.setdefault(getattr(kind, "HELP", kind.__name__), []).extend(rows)
+    yield from (Group(title, tuple(rows)) for title, rows in parts.items() if rows)
 
 
 def actions(app: App[None], left_out: Sequence[str]) -> Iterator[tuple[Binding, str]]:

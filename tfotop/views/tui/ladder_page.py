@@ -42,7 +42,7 @@ def lines(model: Model, h: Handshake | None, state: PeerState | None, width: int
     beside = width >= BESIDE
     left = picture(h, state, width - HISTORY - 3 if beside else width)
     room = HISTORY if beside else width
-    right = peer_history.lines(model, state, room, trail) if state else list(UNKNOWN)
+    right = peer_history.lines(model, state, room, trail, tight=not beside) if state else list(UNKNOWN)
     return _side_by_side(left, right, width - HISTORY - 3) if beside else [*left, "", *right]
 
 

@@ -1,8 +1,7 @@
 """Every listener with its Fast Open queue, key and process, and the first one that refuses what clients ask for."""
 
-import textwrap
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, overload
 
 from rich.cells import cell_len, set_cell_size
 
@@ -41,23 +40,51 @@ class Row(NamedTuple):
     listener: Listener
 
 
-def lines(model: Model | None, width: int) -> list[str]:
-    """One line for each listener below two lines of titles; at the end what is wrong, and what is not known."""
+class Table(Sequence[str]):
+    """The lines of the table; those of listeners are made as they are asked for: there may be thousands."""
+
+    def __init__(self, rows_of: Sequence[Row], width: int) -> None:
+        self.rows, self._width = rows_of, width
+        self._widths = _widths([*zip(*TITLES, strict=True), *_widest(rows_of)], width)
+
+    def __len__(self) -> int:
+        return TITLE_LINES + len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        """A title, or a listener."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        cells = (
+            [upper_lower[index] for upper_lower in TITLES]
+            if index < TITLE_LINES
+            else _cells(self.rows[index - TITLE_LINES])
+        )
+        text = " ".join(_fit(cells[c], w, c) for c, w in self._widths.items())
+        return cut(text.rstrip(), self._width)
+
+
+def lines(model: Model | None, width: int) -> Sequence[str]:
+    """One line for each listener below two lines of titles, or why there are none."""
     if model is None:
         return [cut(NOTHING_YET, width)]
     found = rows(model)
-    notes = [refusing(model, found), _missing(model, found)]
-    wrapped = [
-        cut(line, width)
-        for note in notes
-        if note
-        for line in textwrap.wrap(note, max(1, width), break_on_hyphens=False)
-    ]
-    table = _table([_cells(row) for row in found], width) if found else []
-    return [*table, "", *wrapped] if table and wrapped else table + wrapped
+    return Table(found, width) if found else [cut(missing(model, found), width)]
 
 
-def _missing(model: Model, found: Sequence[Row]) -> str:
+def detail(model: Model, shown: Sequence[str], index: int) -> str:
+    """Of a listener that cannot do Fast Open although cookies are asked for, why; else of the first such listener."""
+    found = shown.rows if isinstance(shown, Table) else []
+    return refusing(model, found[index : index + 1]) or refusing(model, found) or missing(model, found)
+
+
+def missing(model: Model, found: Sequence[Row]) -> str:
     """What is not known; namespaces that are gone do not count."""
     known = sum(n.reading.listeners is not None for n in model.namespaces)
     unknown = sum(n.reading.listeners is None and n.reading.counters is not None for n in model.namespaces)
@@ -78,8 +105,9 @@ def rows(model: Model) -> list[Row]:
 def refusing(model: Model, found: Sequence[Row]) -> str:
     """The first listener that cannot do Fast Open although cookies are asked for; empty if there is none."""
     in_vain = {(h.netns, split_endpoint(h.local)[1]) for h in model.handshakes if h.reason == "no_queue"}
+    asked_of = {id(state): _asked(state) for state in model.namespaces}
     for row in found:
-        asked = _asked(row.state)
+        asked = asked_of.get(id(row.state), 0)
         reason = _why_not(row, asked, (row.state.reading.inum, row.listener.port) in in_vain)
         if reason:
             cause, remedy = CAUSES[reason]
@@ -140,12 +168,22 @@ def _cells(row: Row) -> tuple[str, ...]:
     return tuple(printable(cell) for cell in cells)
 
 
-def _table(cells: Sequence[Sequence[str]], width: int) -> list[str]:
-    upper, lower = zip(*TITLES, strict=True)
-    widths = _widths([upper, lower, *cells], width)
-    return [
-        cut(" ".join(_fit(row[c], w, c) for c, w in widths.items()).rstrip(), width) for row in (upper, lower, *cells)
-    ]
+def _widest(found: Sequence[Row]) -> Iterator[Sequence[str]]:
+    """In each column the widest cell, as rows: of cells that are alike only one is made."""
+    alike = {
+        (len(row.listener.address), row.listener.process, row.listener.own_key, row.state.reading.inum): row
+        for row in found
+    }
+    most = max((row.listener.max_qlen or 0 for row in found), default=0)
+    longest = (
+        most,
+        *(max((getattr(row.listener, n) for row in found), default=0) for n in ("backlog", "accept_queue")),
+    )
+    for row in alike.values():
+        cells = list(_cells(row))
+        cells[BACKLOG], cells[ACCEPT_QUEUE] = str(longest[1]), str(longest[2])
+        cells[TFO_QUEUE] = max(cells[TFO_QUEUE], str(most), key=len)
+        yield cells
 
 
 def _widths(cells: Sequence[Sequence[str]], width: int) -> dict[int, int]:

@@ -14,12 +14,12 @@ BARS: Final = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH: Final = 8
 GRID_CELL: Final = 26
 RATE_WIDTH: Final = 6
-RATE_CELL: Final = 24
+RATE_CELL: Final = 28
 RATES: Final = (
     ("accepted", "accepted_per_s"),
     ("rejected", "rejected_per_s"),
     ("requests", "requests_per_s"),
-    ("full", "queue_full_per_s"),
+    ("queue full", "queue_full_per_s"),
 )
 TIERS: Final = {0: "no privileges", 1: "no eBPF", 2: "eBPF"}
 SHOWN_COUNTERS: Final = (
@@ -98,10 +98,10 @@ def headline(model: Model, width: int, height: int = 2) -> str:
     parts = []
     for title, name in RATES:
         values = [getattr(rates, name) for rates in model.history[-SPARK_WIDTH:]]
-        parts.append(f"{title} {_whole(values[-1]):>{RATE_WIDTH}}/s {sparkline(values)}")
+        parts.append(f"{title:10}{_whole(values[-1]):>{RATE_WIDTH}}/s {sparkline(values)}")
     saved = model.rates.saved_s_per_s
-    parts.append("saved " + ("-" if saved is None else f"~{saved:.2f}") + " s/s")
-    return "\n".join(flow([part.ljust(RATE_CELL) for part in parts], width).split("\n")[:height])
+    last = "saved " + ("-" if saved is None else f"~{saved:.2f}") + " s/s"
+    return "\n".join(flow([*(part.ljust(RATE_CELL) for part in parts), last], width).split("\n")[:height])
 
 
 def _whole(per_s: float | None) -> str:
@@ -137,10 +137,11 @@ def cost(model: Model | None) -> list[str]:
 
 def footer(model: Model | None, keys: Sequence[str], notice: str, width: int, height: int) -> str:
     """What keys do, or what a key has just done; below it what tfotop costs, in one line or, where it must, in two."""
+    if height < 2:
+        return notice or flow([*(key for key in keys if key.endswith("help")), *cost(model)], width).split("\n")[0]
     costs = flow(cost(model), width).split("\n")
     first = notice or flow(keys, width).split("\n")[0]
-    lines = [first, costs[0]] if len(costs) == 1 or notice else costs
-    return "\n".join(lines[:height] if height > 1 else [notice or costs[0]])
+    return "\n".join([first, costs[0]] if len(costs) == 1 or notice else costs[:2])
 
 
 def small(model: Model | None, said: Sequence[str], width: int, height: int) -> str:

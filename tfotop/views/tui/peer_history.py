@@ -17,7 +17,7 @@ from tfotop.views.tui.panels import sparkline
 from tfotop.views.tui.trail import Moment
 from tfotop.words import OUTCOMES
 
-BARS: Final = 16
+BARS: Final = 12
 LAST: Final = 8
 
 
@@ -45,9 +45,11 @@ def key_of(model: Model, h: Handshake) -> PeerKey | None:
     return next((key for key in keys if key in model.peers), None)
 
 
-def lines(model: Model, state: PeerState, width: int, trail: Sequence[Moment]) -> list[str]:
-    """Who it is, its outcomes, times and cookie, and its last handshakes."""
-    parts = [*_who(model, state), "", *_outcomes(state, trail), "", *_times(state), "", *_handshakes(model, state)]
+def lines(model: Model, state: PeerState, width: int, trail: Sequence[Moment], tight: bool = False) -> list[str]:
+    """Who it is, its outcomes, times and cookie, and its last handshakes. ``tight``: what matters most comes first."""
+    who, outcomes, times = list(_who(model, state)), list(_outcomes(state, trail)), list(_times(state))
+    last = list(_handshakes(model, state))
+    parts = [*outcomes, *times, *who, *last] if tight else [*who, "", *outcomes, "", *times, "", *last]
     return [cut(line.rstrip(), width) for line in parts]
 
 
@@ -136,7 +138,7 @@ def _time(title: str, of: Latency, p50_us: float | None) -> str:
 def _handshakes(model: Model, state: PeerState) -> Iterator[str]:
     """Its newest handshakes among those that are kept."""
     found = [h for h in reversed(model.handshakes) if of_peer(h, state)]
-    yield f"{'LAST HANDSHAKES':28}{'RTT ms':>8}{'1st ms':>8}  ({len(found)} of its handshakes kept)"
+    yield f"{'LAST HANDSHAKES':28}{'RTT ms':>8}{'1st ms':>8}  ({len(found)} kept)"
     for h in found[:LAST]:
         what = f"{handshake_columns.clock(h)} {handshake_columns.outcome(h)}"
         why = reason_text(h.reason) or ""

@@ -20,12 +20,13 @@ WRONG = ("rejected", "lost", "cookie_refused", "unanswered", "reset")
 class HandshakesTable(ScrollView, can_focus=True):
     """The cursor stays at the newest until it is moved, then on its handshake while newer ones come above it."""
 
+    HELP = "in lists"
     BINDINGS = [
         Binding("up,k", "move(-1)", "one row up", show=False),
         Binding("down,j", "move(1)", "one row down", show=False),
         Binding("pageup,ctrl+b", "page(-1)", "a screenful up", show=False),
         Binding("pagedown,ctrl+f", "page(1)", "a screenful down", show=False),
-        Binding("home,g", "newest", "the newest, following", show=False),
+        Binding("home,g", "newest", "the first row", show=False),
         Binding("end,G", "move(1000000)", "the last row", show=False),
     ]
     COMPONENT_CLASSES = {

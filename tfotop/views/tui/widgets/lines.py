@@ -1,5 +1,6 @@
 """A view of whole lines that scrolls below its titles: everything but the tables of peers and handshakes."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ class Text(NamedTuple):
 class LinesView(ScrollView, can_focus=True):
     """Shows the lines that it was given last; where it is scrolled to stays."""
 
+    HELP = "in lists"
     BINDINGS = [
         Binding("up,k", "move(-1)", "one row up", show=False),
         Binding("down,j", "move(1)", "one row down", show=False),
@@ -44,11 +46,13 @@ class LinesView(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._text = Text(())
         self._cursor = 0
+        self._depth = 0  # lines of the detail
 
     def show(self, text: Text) -> None:
         """Take new lines, made for this widget's width."""
         self._text = text
-        self.virtual_size = Size(0, len(text.lines) + (text.detail is not None))
+        self._depth = min(len(self._details()), max(0, self.size.height // 3))
+        self.virtual_size = Size(0, len(text.lines) + self._depth)
         self.refresh()
 
     def start(self) -> None:
@@ -87,13 +91,19 @@ class LinesView(ScrollView, can_focus=True):
     @property
     def _height(self) -> int:
         """The rows that are visible."""
-        return self.size.height - self._text.titles - (self._text.detail is not None)
+        return self.size.height - self._text.titles - self._depth
+
+    def _details(self) -> list[str]:
+        """What there is to say of the row under the cursor, in lines."""
+        text = self._text.detail(self._row()) if self._text.detail else ""
+        return textwrap.wrap(text, max(1, self.width), break_on_hyphens=False)
 
     def _row(self) -> int:
         return max(0, min(self._cursor, len(self._text.lines) - self._text.titles - 1))
 
     def _to(self, row: int) -> None:
         self._cursor = max(0, min(row, len(self._text.lines) - self._text.titles - 1))
+        self._depth = min(len(self._details()), max(0, self.size.height // 3))
         top, height = round(self.scroll_offset.y), max(1, self._height)
         if self._cursor < top or self._cursor >= top + height:
             self.scroll_to(y=self._cursor if self._cursor < top else self._cursor - height + 1, animate=False)
@@ -102,8 +112,9 @@ class LinesView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One visible line."""
         of = self._text
-        if of.detail is not None and y == self.size.height - 1 and len(of.lines) > of.titles:
-            return self._strip(of.detail(self._row()), "lines--detail")
+        if y >= self.size.height - self._depth:
+            text = "".join(self._details()[y - self.size.height + self._depth :][:1])
+            return self._strip(text, "lines--wrong" if self._details()[0].startswith("! ") else "lines--detail")
         if y < of.titles:
             return self._strip(of.lines[y] if y < len(of.lines) else "", "lines--title")
         index = y + round(self.scroll_offset.y)

@@ -18,11 +18,13 @@ from tfotop.views.tui.columns import Column, at, fitting, line, titles
 from tfotop.views.tui.messages import CursorMoved
 
 TITLE_LINES = 2
+WRONG = ("rejected", "refused", "lost")
 
 
 class PeersTable(ScrollView, can_focus=True):
     """Peers or groups of peers, in the order that was asked for. Two lines of titles stay at the top."""
 
+    HELP = "in lists"
     BINDINGS = [
         Binding("up,k", "move(-1)", "one row up", show=False),
         Binding("down,j", "move(1)", "one row down", show=False),
@@ -31,7 +33,7 @@ class PeersTable(ScrollView, can_focus=True):
         Binding("home,g", "move(-1000000)", "the first row", show=False),
         Binding("end,G", "move(1000000)", "the last row", show=False),
     ]
-    COMPONENT_CLASSES = {"peers--title", "peers--row", "peers--cursor", "peers--empty"}
+    COMPONENT_CLASSES = {"peers--title", "peers--row", "peers--wrong", "peers--cursor", "peers--empty"}
 
     class Chosen(Message):
         """The row of the cursor was clicked."""
@@ -142,7 +144,8 @@ class PeersTable(ScrollView, can_focus=True):
         return self._strip("", "peers--row")
 
     def _row(self, columns: tuple[Column, ...], index: int) -> Strip:
-        style = "peers--cursor" if index == self._place else "peers--row"
+        wrong = self._rows[index].cookie in WRONG
+        style = "peers--cursor" if index == self._place else "peers--wrong" if wrong else "peers--row"
         return self._strip(line(columns, self._cells(columns, self._rows[index])), style)
 
     def _cells(self, columns: tuple[Column, ...], state: PeerState | None) -> list[str]:
