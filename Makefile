@@ -103,11 +103,11 @@ endif
 
 ifneq ($(wildcard /usr/bin/apt-get),)
 run_packages := python3 python3-venv python3-bpfcc iproute2
-test_packages := $(run_packages) bpftool curl gcc httping nftables nginx tmux tshark
+test_packages := $(run_packages) bpftool curl gcc haproxy httping nftables nginx tmux tshark
 kernel_packages := busybox-static cpio kmod qemu-system-common qemu-system-x86
 else
 run_packages := python3 python3-bcc iproute
-test_packages := $(run_packages) bpftool curl gcc httping nftables nginx tmux wireshark-cli
+test_packages := $(run_packages) bpftool curl gcc haproxy httping nftables nginx tmux wireshark-cli
 kernel_packages := # tests/kernels needs apt: the kernels are Debian's
 endif
 
@@ -137,7 +137,8 @@ else
 install = echo 'neither apt-get nor dnf here; tfotop needs the packages that are called there: $(1)' >&2
 endif
 
-# A package's daemon (nginx) must not start: policy-rc.d says so while we install, disabling says so for the next boot.
+# A package's daemon (nginx, HAProxy) must not start: policy-rc.d says so while we install, disabling says so for the next
+# boot.
 define get_with_apt
 log=$$(mktemp)
 policy=/usr/sbin/policy-rc.d
@@ -150,5 +151,7 @@ fi
 apt() { $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$$@" >"$$log" 2>&1; }
 apt update || { cat "$$log"; echo 'going on with the old package lists'; } >&2
 apt install -y --no-install-recommends $$missing || { cat "$$log" >&2; exit 1; }
-if [[ " $$missing " == *' nginx '* ]]; then $(AS_ROOT) update-rc.d nginx disable; fi
+for daemon in haproxy nginx; do
+	if [[ " $$missing " == *" $$daemon "* ]]; then $(AS_ROOT) update-rc.d "$$daemon" disable; fi
+done
 endef

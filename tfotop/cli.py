@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final, Never
 
 from tfotop import __version__
+from tfotop.probe.target import Target
+from tfotop.probe.target import parse as parse_target
 from tfotop.words import ROLES
 
 EXAMPLES: Final = """examples:
@@ -18,18 +20,33 @@ EXAMPLES: Final = """examples:
   sudo tfotop events --json --peer 10.0.0.0/8
   sudo tfotop stream -n 1                   one snapshot as text
   sudo tfotop stream --json --interval 5    a snapshot every 5 s, one object a line
+  sudo tfotop doctor                        what is wrong, and the command that mends it
+"""
+
+PROBE_EXAMPLES: Final = """examples:
+  sudo tfotop probe example.org              TLS on port 443
+  sudo tfotop probe web-3:8080 --http / -c 20
+  sudo tfotop probe [2001:db8::7]:6379 --send 'PING\\r\\n'
+exit status: 0 Fast Open works, 1 it does not, 2 cannot tell
 """
 
 
-def interval(text: str) -> float:
-    """Seconds between two samples, 0.1 to 3600."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0.1 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.1 to 3600")
-    return value
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    """A time from ``low`` to ``high``."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+interval: Final = seconds(0.1, 3600)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -41,6 +58,14 @@ def whole(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def target(text: str) -> Target:
+    """The server to probe."""
+    try:
+        return parse_target(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -118,7 +143,58 @@ def parser() -> argparse.ArgumentParser:
         )
         command.add_argument("-n", type=whole(1, 10**9), metavar="N", default=None, help=f"end after N {what}")
         command.add_argument("--json", action="store_true", default=False, help="one JSON object a line")
+    _doctor(commands)
+    _probe(commands)
     return top
+
+
+def _doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """``doctor`` and its options."""
+    doctor = commands.add_parser(
+        "doctor",
+        help="what is wrong, on what evidence, and what mends it",
+        description="Watches for a few seconds, then says what is wrong, on what evidence, and what mends it.",
+        epilog="exit status: 0 healthy, 1 something is wrong, 2 cannot tell",
+        parents=[shared(later=True)],
+    )
+    doctor.add_argument("--for", dest="seconds", type=interval, metavar="S", default=3.0, help="seconds to watch (3)")
+    doctor.add_argument("--json", action="store_true", default=False, help="one JSON object")
+    act = doctor.add_mutually_exclusive_group()
+    act.add_argument("--fix", action="store_true", help="offer each change, make it if you say yes, check its effect")
+    act.add_argument("--self-test", action="store_true", help="prove the kernel itself, in a namespace of its own")
+
+
+def _probe(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """``probe`` and its options."""
+    probe = commands.add_parser(
+        "probe",
+        help="measure Fast Open to one server, and say why it does not work",
+        description="Measures the time to the first byte from a server with and without Fast Open: over IPv4 and IPv6 "
+        "one first contact, then pairs of connections. Without --http, --tls or --send: HTTP on port 80, TLS on port "
+        "443 (which is also the port where none is given), two line ends over plain TCP on others.",
+        epilog=PROBE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    probe.add_argument("target", type=target, metavar="HOST[:PORT]", help="a name or an address; [IPV6]:PORT")
+    what = probe.add_mutually_exclusive_group()
+    what.add_argument("--http", metavar="PATH", help="an HTTP request, with the SYN where Fast Open works (port 80)")
+    what.add_argument("--tls", action="store_true", help="a TLS ClientHello, up to the ServerHello (port 443)")
+    escapes = r"these bytes over plain TCP, with \r \n \t \0 \\ \xHH; they may arrive twice"
+    what.add_argument("--send", metavar="TEXT", help=escapes)
+    probe.add_argument("--method", choices=("HEAD", "GET", "OPTIONS"), default="HEAD", help="of --http (HEAD)")
+    probe.add_argument("-c", type=whole(1, 1000), metavar="N", default=10, help="pairs of connections, 1 to 1000 (10)")
+    probe.add_argument("-i", type=seconds(0.01, 3600), metavar="S", default=0.2, help="seconds between two (0.2)")
+    limit = seconds(0.1, 60)
+    probe.add_argument("--timeout", type=limit, metavar="S", default=5.0, help="seconds for an answer, 0.1 to 60 (5)")
+    family = probe.add_mutually_exclusive_group()
+    family.add_argument("-4", dest="family", action="store_const", const="IPv4", help="only IPv4")
+    family.add_argument("-6", dest="family", action="store_const", const="IPv6", help="only IPv6")
+    probe._has_negative_number_optionals.clear()  # noqa: SLF001  or -1 behind -c would be an option, as -4 and -6 are
+    probe.add_argument("--keep-cookie", action="store_true", help="no cold start: do not remove a cached cookie")
+    probe.add_argument("--no-bpf", action="store_true", help="without eBPF: reasons from TCP_INFO and tcp_metrics")
+    form = probe.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object, at the end")
+    form.add_argument("--csv", action="store_true", help="a line for each connection")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,9 +209,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def _has_screen() -> bool:
+    """Whether there is a terminal, and one whose cursor can be moved."""
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    dumb = os.environ.get("TERM", "") in ("", "dumb", "unknown")
+    if terminal and dumb:
+        print("tfotop: this terminal (TERM) cannot show the screen; `tfotop stream` goes on", file=sys.stderr)
+    return terminal and not dumb
+
+
 def _run(chosen: argparse.Namespace) -> int:
     name = chosen.command
-    if name is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if name is None and not _has_screen():
         name, chosen.n, chosen.json = "stream", 1, False
     module = importlib.import_module(f"tfotop.commands.{name or 'screen'}")  # --help and errors must not wait for it
     status: int = module.run(chosen)

@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tfotop import __version__, cli
-from tfotop.commands import common, events, screen, stream
+from tfotop.commands import common, doctor, events, probe, screen, stream
 
-COMMANDS = {"screen": screen, "stream": stream, "events": events}
+COMMANDS = {"screen": screen, "stream": stream, "events": events, "doctor": doctor, "probe": probe}
 
 
 class Started:
@@ -65,7 +66,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, stdin: bool, stdout: bool) -> None
         ("--netns " + "a" * 300, "--netns: no namespace 'aaa"),
         ("--netns \x1b[31m", r"--netns: no namespace '\x1b[31m'"),
         ("--bogus", "unrecognized arguments: --bogus"),
-        ("bogus", "invalid choice: 'bogus' (choose from 'events', 'stream')"),
+        ("bogus", "invalid choice: 'bogus' (choose from 'events', 'stream', 'doctor', 'probe')"),
         ("stream -n 0", "-n: '0' is not a whole number from 1 to 1000000000"),
         ("stream -n", "-n: expected one argument"),
         ("events -n x", "-n: 'x'"),
@@ -110,7 +111,45 @@ def test_every_example_is_taken(monkeypatch: pytest.MonkeyPatch, started: Starte
     for arguments in examples:
         assert cli.main(arguments) == 0
         ran.append(started.command)
-    assert ran == ["screen", "events", "events", "stream", "stream"]
+    assert ran == ["screen", "events", "events", "stream", "stream", "doctor"]
+
+
+def test_every_example_of_the_probe_is_taken(started: Started) -> None:
+    for line in cli.PROBE_EXAMPLES.splitlines()[1:-1]:
+        assert cli.main(shlex.split(line.split("    ")[0])[2:]) == 0
+        assert started.command == "probe"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("", "the following arguments are required: HOST[:PORT]"),
+        ("web:0", "'web:0' is no target: expected HOST, HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535"),
+        ("web:65536", "'web:65536' is no target"),
+        ("http://web/", "'http://web/' is no target"),
+        ("web -c 0", "-c: '0' is not a whole number from 1 to 1000"),
+        ("web -c 1001", "-c: '1001'"),
+        ("web -c -1", "-c: '-1'"),
+        ("web -c 1.5", "-c: '1.5'"),
+        ("web -i 0", "-i: '0' is not a number of seconds from 0.01 to 3600"),
+        ("web -i nan", "-i: 'nan'"),
+        ("web --timeout 61", "--timeout: '61' is not a number of seconds from 0.1 to 60"),
+        ("web -4 -6", "-6: not allowed with argument -4"),
+        ("web --tls --http /", "--http: not allowed with argument --tls"),
+        ("web --json --csv", "--csv: not allowed with argument --json"),
+        ("web --method POST", "--method: invalid choice: 'POST'"),
+        ("web more", "unrecognized arguments: more"),
+    ],
+)
+def test_bad_input_of_the_probe_is_named_in_one_line(
+    arguments: str, named: str, started: Started, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["probe", *arguments.split()])
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out, started.command) == (2, "", None)
+    assert re.fullmatch(r"tfotop[^\n]*: [^\n]*\(see tfotop[a-z ]* --help\)\n", printed.err), printed.err
+    assert named in printed.err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 """What became of the cookie in one exchange, from tcp_metrics before and after it and from TCP_INFO. Pure."""
 
-from tfotop.probe.records import COOKIE_UNAVAILABLE, DATA_NOT_ACKED, SYN_RETRANSMITTED, Conditions, Exchange
+from tfotop.probe.records import COOKIE_UNAVAILABLE, DATA_NOT_ACKED, SYN_RETRANSMITTED, Exchange, Series
 from tfotop.sample import Metric
 
 GOT, KEPT, RENEWED, NONE, GONE = "got", "kept", "renewed", "none", "gone"
@@ -48,13 +48,24 @@ def rejected(exchange: Exchange) -> bool:
     return exchange.client_fail in (DATA_NOT_ACKED, SYN_RETRANSMITTED)
 
 
-def state(conditions: Conditions, last: Metric | None) -> str | None:
-    """What became of the cookie that was removed for the cold start, in words; ``None`` if none was."""
-    if not conditions.removed:
+def granted(exchange: Exchange) -> bool:
+    """Whether the server has just shown that it grants cookies: it took one, or gave one."""
+    gave = change(exchange, metrics=True) in (GOT, RENEWED)
+    return exchange.first_byte_us is not None and (exchange.syn_data_acked is True or gave)
+
+
+def state(series: Series) -> str | None:
+    """What became of the cookie that was cached before the probe, in words; ``None`` if none was."""
+    before, now = cookie_id(series.conditions.cached), cookie_id(series.last)
+    if not series.conditions.has_cookie or not series.exchanges:
         return None
-    before, now = cookie_id(conditions.cached), cookie_id(last)
+    if not series.removed:
+        what = f"cookie {before} was not removed ({series.kept_because})"
+        return what if now == before else f"{what}; cookie {now or '-'} is cached now"
     if now == before:
-        return f"the same cookie {now} is cached again"
+        return f"the entry was removed for the first contact; the same cookie {now} is cached again"
     if now is not None:
-        return f"cookie {now} is cached in place of {before}"
-    return f"cookie {before} is gone: the server gave none, and the kernel takes none back"
+        return f"the entry was removed for the first contact; cookie {now} is cached in place of {before}"
+    return (
+        f"the entry was removed for the first contact; cookie {before} is gone: the next connection asks for a new one"
+    )

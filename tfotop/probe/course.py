@@ -7,15 +7,19 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from tfotop.probe import cookies
 from tfotop.probe.exchange import How, Interrupted, Measured, measure
-from tfotop.probe.records import FIRST, WITH, WITHOUT, Conditions, Exchange, Plan, Series
+from tfotop.probe.records import CACHED, FIRST, WITH, WITHOUT, Conditions, Exchange, Plan, Series
 from tfotop.probe.request import Request
 from tfotop.probe.resolve import Address
-from tfotop.probe.surroundings import ASKED_TO_KEEP, Surroundings
+from tfotop.probe.surroundings import Surroundings
 from tfotop.probe.witness import Witness
 from tfotop.sources.records import cookie_fingerprint
 
 SECOND: Final = 1_000_000_000
+ASKED_TO_KEEP: Final = "--keep-cookie"
+NOT_GRANTED: Final = "the server neither took it nor gave another, so that none would have come back"
+ENDED: Final = "the probe was ended before"
 MOST_FAILURES: Final = 2  # in a row: one with Fast Open and one without
 # The kernel's third SYN timeout in a row comes after 3 s (tcp_syn_linear_timeouts) or 7 s, and turns Fast Open off for
 # the whole namespace where blackhole protection is on (tcp_fastopen_active_detect_blackhole).
@@ -56,21 +60,47 @@ class Visit:
     def __init__(self, course: Course, address: Address) -> None:
         self._course, self._address = course, address
         self._surroundings = Surroundings(address, course.fingerprint_cookie)
-        self._conditions = self._surroundings.look()
+        self._conditions = self._look()
         self._exchanges: list[Exchange] = []
+        self._removed, self._kept_because = False, self._conditions.kept_because
 
     def steps(self) -> Iterator[Step]:
         """Conditions, exchanges, series."""
-        if self._conditions.client_off:
-            yield self._conditions
-        else:
-            self._begin_cold()
-            # Nothing may come between the removal of the cookie and the contact that brings it back: no output either.
-            self._exchange(FIRST)
-            yield self._conditions
-            yield from self._exchanges
+        yield self._conditions
+        if not self._conditions.client_off:
+            yield from self._contacts()
             yield from self._pairs()
         yield self._series()
+
+    def _look(self) -> Conditions:
+        conditions = self._surroundings.look()
+        if not conditions.has_cookie:
+            return conditions
+        keep = self._course.plan.keep_cookie
+        return replace(conditions, kept_because=ASKED_TO_KEEP if keep else self._surroundings.may_forget())
+
+    def _contacts(self) -> Iterator[Exchange]:
+        """The first contact. A cached cookie is used before, and only removed if the server would grant it again."""
+        if self._conditions.has_cookie:
+            if not self._exchange(CACHED):
+                return
+            yield self._exchanges[-1]
+            if self._conditions.kept_because is not None or not self._begin_cold():
+                return
+        if self._exchange(FIRST):
+            yield self._exchanges[-1]
+
+    def _begin_cold(self) -> bool:
+        """Remove the cached cookie. Nothing may come between this and the contact that brings it back."""
+        self._course.patience.wait(self._course.plan.interval_s)
+        if self._course.patience.requested:
+            self._kept_because = ENDED
+        elif not cookies.granted(self._exchanges[-1]):
+            self._kept_because = NOT_GRANTED
+        else:
+            self._kept_because = self._surroundings.forget()
+            self._removed = self._kept_because is None
+        return self._removed
 
     def _series(self) -> Series:
         witness, made = self._course.witness, tuple(self._exchanges)
@@ -78,15 +108,10 @@ class Visit:
             conditions=self._conditions,
             exchanges=witness.rest(made) if witness else made,
             last=self._surroundings.metric(),
+            removed=self._removed,
+            kept_because=self._kept_because,
             interrupted=self._course.patience.requested,
         )
-
-    def _begin_cold(self) -> None:
-        """Remove the cached cookie, if there is one and if we may."""
-        cached = self._conditions.cached
-        if cached is not None and cached.fo_cookie_len is not None:
-            why_not = ASKED_TO_KEEP if self._course.plan.keep_cookie else self._surroundings.forget()
-            self._conditions = replace(self._conditions, removed=why_not is None, kept_because=why_not)
 
     def _pairs(self) -> Iterator[Exchange]:
         """Alternately without and with; not on and on against a server that does not answer."""
@@ -102,7 +127,7 @@ class Visit:
         """Make one and keep it; false if the user ended it."""
         before, payload, ts_ns = self._surroundings.metric(), self._course.request.make(), time.time_ns()
         # The first one goes on if it is to bring back what was removed.
-        must_end = how == FIRST and self._conditions.removed
+        must_end = how == FIRST and self._removed
         try:
             measured = measure(self._way(how, payload), lambda: self._course.patience.requested and not must_end)
         except Interrupted:

@@ -5,8 +5,11 @@ from typing import Final
 from tfotop.sample import Handshake, Metric, Record
 from tfotop.words import CLIENT_BIT, CLIENT_NO_COOKIE_BIT
 
+# What a verdict comes to.
+WORKS, DOES_NOT, CANNOT_TELL = "works", "does_not_work", "cannot_tell"
+
 # How an exchange is made.
-FIRST, WITHOUT, WITH = "first contact", "without", "with"
+CACHED, FIRST, WITHOUT, WITH = "as cached", "first contact", "without", "with"
 
 # Why an exchange was not completed, as in JSON.
 BIT_OFF, REFUSED, RESET, UNREACHABLE = "client_bit_off", "refused", "reset", "unreachable"
@@ -15,10 +18,14 @@ IN_HANDSHAKE: Final = (REFUSED, UNREACHABLE, NO_SYN_ACK, FAILED)
 
 # tcpi_fastopen_client_fail (enum tcp_fastopen_client_fail in include/uapi/linux/tcp.h)
 COOKIE_UNAVAILABLE, DATA_NOT_ACKED, SYN_RETRANSMITTED = 1, 2, 3
+CLIENT_FAILS: Final = ("none", "cookie unavailable", "data not acked", "SYN retransmitted")
 
 
 class Plan(Record, frozen=True, kw_only=True):
-    """What is going to be sent to each address: one first contact, then ``pairs`` of two exchanges, and never more."""
+    """What is going to be sent to each address, and never more.
+
+    One exchange with the cookie that is cached, if one is; the first contact; then ``pairs`` of two exchanges.
+    """
 
     target: str
     port: int
@@ -32,14 +39,14 @@ class Plan(Record, frozen=True, kw_only=True):
     @property
     def exchanges(self) -> int:
         """Connections to one address, at most."""
-        return 1 + 2 * self.pairs
+        return 2 + 2 * self.pairs
 
 
 class Conditions(Record, frozen=True, kw_only=True):
     """What this host knew of one address before the first contact.
 
-    ``cached``: the tcp_metrics entry; ``removed``: it was removed for a cold start; ``kept_because``: why it was not,
-    although it holds a cookie. ``metrics``: whether tcp_metrics can be read.
+    ``cached``: the tcp_metrics entry; ``kept_because``: why its cookie is not to be removed for a cold start.
+    ``metrics``: whether tcp_metrics can be read.
     """
 
     family: str  # IPv4, IPv6
@@ -51,8 +58,17 @@ class Conditions(Record, frozen=True, kw_only=True):
     no_cookie_route: bool | None = None
     metrics: bool = True
     cached: Metric | None = None
-    removed: bool = False
     kept_because: str | None = None
+
+    @property
+    def has_cookie(self) -> bool:
+        """Whether a cookie is cached."""
+        return self.cached is not None and self.cached.fo_cookie_len is not None
+
+    @property
+    def contacts(self) -> int:
+        """How many exchanges come before the pairs, at most."""
+        return 2 if self.has_cookie and self.kept_because is None else 1
 
     @property
     def client_off(self) -> bool:
@@ -101,11 +117,16 @@ class Exchange(Record, frozen=True, kw_only=True):
 
 
 class Series(Record, frozen=True, kw_only=True):
-    """All exchanges with one address. ``last``: its tcp_metrics entry when all was over."""
+    """All exchanges with one address. ``last``: its tcp_metrics entry when all was over.
+
+    ``removed``: the cached cookie was removed for the first contact; ``kept_because``: why it was not.
+    """
 
     conditions: Conditions
     exchanges: tuple[Exchange, ...] = ()
     last: Metric | None = None
+    removed: bool = False
+    kept_because: str | None = None
     interrupted: bool = False
 
     @property
@@ -116,3 +137,22 @@ class Series(Record, frozen=True, kw_only=True):
     def of(self, how: str) -> tuple[Exchange, ...]:
         """The completed exchanges made in one way."""
         return tuple(e for e in self.completed if e.how == how)
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """``cause`` is an identifier, ``text`` one sentence, ``evidence`` what it rests on and where that was read."""
+
+    status: str
+    cause: str | None = None
+    text: str
+    evidence: tuple[str, ...] = ()
+    advice: str | None = None
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """A whole probe: each address with its verdict, and the verdict on the target."""
+
+    plan: Plan
+    series: tuple[Series, ...]
+    verdicts: tuple[Verdict, ...]
+    verdict: Verdict

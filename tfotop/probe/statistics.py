@@ -5,7 +5,8 @@ from math import comb
 from typing import Final, NamedTuple
 
 CONFIDENCE: Final = 0.95
-MOST_BINS: Final = 12
+MOST_BINS: Final = 16
+FINEST: Final = 100  # bins to the median: noise is not to look like a difference
 OUTLIER: Final = 3  # medians, from where on values share one bin
 
 
@@ -63,7 +64,7 @@ def histogram(*groups: Sequence[int]) -> tuple[Bin, ...]:
     if typical is None:
         return ()
     near = [value for value in values if value <= OUTLIER * typical.value] or values
-    width = _round_width(max(near) - min(near))
+    width = _round_width(max(near) - min(near), round(typical.value / FINEST))
     first, last = min(near) // width, max(near) // width
     bins = [_bin(groups, i * width, (i + 1) * width) for i in range(first, last + 1)]
     if len(near) < len(values):
@@ -71,12 +72,12 @@ def histogram(*groups: Sequence[int]) -> tuple[Bin, ...]:
     return tuple(bins)
 
 
-def _round_width(span: int) -> int:
-    """1, 2 or 5 times a power of ten, so that at most 12 bins cover ``span``."""
+def _round_width(span: int, least: int) -> int:
+    """1, 2 or 5 times a power of ten, at least ``least``, so that at most 16 bins cover ``span``."""
     width = 10
     while True:
         for factor in (1, 2, 5):
-            if span // (factor * width) + 2 <= MOST_BINS:
+            if factor * width >= least and span // (factor * width) + 2 <= MOST_BINS:
                 return factor * width
         width *= 10
 

@@ -10,8 +10,8 @@ from tfotop.sample import Metric
 from tfotop.sources import routes, sysctl, tcp_metrics
 from tfotop.sources.tcp_metrics import CookieName
 
-ASKED_TO_KEEP: Final = "--keep-cookie"
 NO_PRIVILEGE: Final = "removing it needs root (CAP_NET_ADMIN)"
+NOBODY: Final = {"IPv4": "0.0.0.0", "IPv6": "::"}  # no entry has this address
 
 
 class Surroundings:
@@ -49,8 +49,16 @@ class Surroundings:
 
     def forget(self) -> str | None:
         """Remove the entry; in a few words why it could not be done."""
+        return self._remove(self._address.text, self._source or "")
+
+    def may_forget(self) -> str | None:
+        """In a few words why the entry could not be removed; nothing is."""
+        nobody = NOBODY[self._address.family]
+        return self._remove(nobody, nobody)
+
+    def _remove(self, destination: str, source: str) -> str | None:
         try:
-            tcp_metrics.remove(self._address.text, self._source or "")
+            tcp_metrics.remove(destination, source)
         except ProcessLookupError:  # ESRCH: gone already
             return None
         except OSError as error:
