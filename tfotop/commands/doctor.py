@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 MOST_READINGS: Final = 16
 
+
 def run(chosen: argparse.Namespace) -> int:
     """``tfotop doctor``: exit 0 healthy, 1 something is wrong, 2 cannot tell."""
     if chosen.self_test:
-        from tfotop.commands import self_test
+        from tfotop.commands.self_test import run as self_test
 
-        return self_test.run(chosen)
+        return self_test(chosen)
+    if chosen.fix and chosen.json:
+        complain("doctor --fix talks with you: leave out --json")
+        return 2
     if chosen.fix and not (sys.stdin.isatty() and sys.stdout.isatty()):
         complain("doctor --fix asks before each change: run it on a terminal")
         return 2
-    model = observe(chosen)
-    if model is None:
-        complain("doctor was stopped before it had seen anything")
-        return 2
-    return judge(chosen, model)
+    return judge(chosen, observe(chosen))
 
 
-def observe(chosen: argparse.Namespace) -> Model | None:
-    """The model of one interval, the whole window; ``None`` if it was stopped."""
+def observe(chosen: argparse.Namespace) -> Model:
+    """The model of one interval: the whole window, or less if it was stopped."""
     starting, stop = start(chosen, RECORDS_PER_S), Stop()
     from tfotop.model.fold import fold  # while the child compiles
     from tfotop.sources.collector import Collector
@@ -46,8 +46,7 @@ def observe(chosen: argparse.Namespace) -> Model | None:
     collector.prepare(time.monotonic())
     attach(collector, starting)
     first = fold(None, collector.sample(time.monotonic_ns(), time.time_ns()))
-    if sys.stderr.isatty():
-        complain(f"watching for {chosen.seconds:g} s; Ctrl-C judges what was seen so far")
+    complain(f"watching for {chosen.seconds:g} s; Ctrl-C judges what was seen so far")
     stop.wait(chosen.seconds)
     collector.prepare(float("inf"))  # settings and sockets as they are at the end, however short the window was
     model = fold(first, _whole(collector, collector.sample(time.monotonic_ns(), time.time_ns())))
@@ -71,21 +70,21 @@ def _whole(collector: "Collector", sample: Sample) -> Sample:
 
 def judge(chosen: argparse.Namespace, model: Model) -> int:
     """Print what was found, mend it if that was asked for; the exit status."""
-    from tfotop.diagnosis.findings import findings, status
+    from tfotop.diagnosis.findings import findings, gaps, status
     from tfotop.views import doctor_text, findings_json, json_lines
 
-    found = wanted(chosen, findings(model))
+    found, missing = wanted(chosen, findings(model)), gaps(model)
     window_s = model.interval_s or 0.0
     model = selection(chosen).apply(model)
     if chosen.json:
-        print(json_lines.line(findings_json.report(model, found, window_s)), flush=True)
+        print(json_lines.line(findings_json.report(model, found, missing, window_s)), flush=True)
     else:
-        print(doctor_text.report(model, found, window_s, shutil.get_terminal_size().columns), flush=True)
+        print(doctor_text.report(model, found, missing, window_s, shutil.get_terminal_size().columns), flush=True)
     if chosen.fix:
-        from tfotop.commands import mend
+        from tfotop.commands.mend import run as mend
 
-        return mend.run(chosen, model, found)
-    return status(model, found)
+        mend(model, found)
+    return status(found, missing)
 
 
 def wanted(chosen: argparse.Namespace, found: "Sequence[Finding]") -> "list[Finding]":

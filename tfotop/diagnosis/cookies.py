@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tfotop.diagnosis import places
 from tfotop.diagnosis.finding import DEGRADED, Evidence, Finding, Fix
-from tfotop.diagnosis.keys import copy_key, keep_old
+from tfotop.diagnosis.keys import copy_key, keep_old, siblings
 from tfotop.diagnosis.scene import SENSOR, Scene, Seen
 from tfotop.model.selection import split_endpoint
 from tfotop.model.state import Model, PeerState
@@ -29,9 +29,12 @@ class Case(NamedTuple):
 
 
 def bad_cookies(scene: Scene, model: Model) -> Iterator[Finding]:
-    """One finding for the bad cookies of a namespace: the cause that the evidence proves, else the candidates."""
+    """One finding for the bad cookies of a namespace: the cause that the evidence proves, else the candidates.
+
+    None where sockets of one port have different keys: that is a finding of its own, and explains them.
+    """
     seen = scene.seen("bad_cookie", "server")
-    if not seen.handshakes:
+    if not seen.handshakes or next(siblings(scene), None):
         return
     rejected = [p for p in scene.peers if p.reading.role == "server" and p.reading.outcomes.get("rejected")]
     case = Case(scene, seen, rejected)

@@ -41,7 +41,7 @@ class Queue(State, frozen=True, kw_only=True):
 class Fix(State, frozen=True, kw_only=True):
     """What mends it: a shell command (root), a configuration line with where it goes, or advice in words; at least one.
 
-    ``sysctl``, ``queue``: what must be true after it, for ``--fix``. ``undo``: the command that takes it back.
+    ``sysctl``, ``queues``: what must be true after it, for ``--fix``. ``undo``: the command that takes it back.
     """
 
     command: str | None = None
@@ -50,7 +50,7 @@ class Fix(State, frozen=True, kw_only=True):
     lasting: str | None = None
     undo: str | None = None
     sysctl: Sysctl | None = None
-    queue: Queue | None = None
+    queues: tuple[Queue, ...] = ()
 
     @property
     def short(self) -> str:

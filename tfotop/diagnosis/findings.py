@@ -1,6 +1,6 @@
 """What is wrong, worst first, each with its evidence and what mends it. Pure: a Model in, findings out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tfotop.diagnosis import blackhole, candidates, clients, cookies, keys, missed, queues, refusals, settings, unused
@@ -70,9 +70,12 @@ def gaps(model: Model) -> list[str]:
     return missing
 
 
-def status(model: Model, found: list[Finding]) -> int:
-    """The exit status: 0 healthy, 1 something is wrong, 2 cannot tell. Advice and what has ended are not wrong."""
+def status(found: Sequence[Finding], missing: Sequence[str]) -> int:
+    """The exit status: 0 healthy, 1 something is wrong, 2 cannot tell. Advice and what has ended are not wrong.
+
+    ``missing``: the gaps of the model that was judged.
+    """
     if any(finding.severity in WRONG for finding in found):
         return SOMETHING_WRONG
     unsure = any(finding.severity == UNSURE for finding in found)
-    return CANNOT_TELL if unsure or gaps(model) else HEALTHY
+    return CANNOT_TELL if unsure or missing else HEALTHY

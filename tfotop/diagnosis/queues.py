@@ -1,6 +1,6 @@
 """Listeners: without a Fast Open queue, with one that is too small or full, and what else turns their clients away."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import ceil, sqrt
 from typing import Final
 
@@ -53,7 +53,7 @@ def _missing(scene: Scene, mute: list[Listener], what: str, seen: Seen) -> Findi
         severity=PAST if ended else BROKEN,
         cause=f"{what}{who}{places.within(scene.place)}: {TOO_EARLY if early else NEVER_ASKED}",
         evidence=tuple(evidence),
-        fix=None if ended else _give_queue(scene, first, early),
+        fix=None if ended else _give_queue(scene, mute, early),
         verify="tfotop stream -n 1 shows its Fast Open queue; tfotop events: the next request is granted",
         unknown="which of these listeners was asked" if several else None,
         candidates=tuple(f"port {x.port} of {places.owner(x)}" for x in mute) if several else (),
@@ -66,8 +66,9 @@ def _missing(scene: Scene, mute: list[Listener], what: str, seen: Seen) -> Findi
     )
 
 
-def _give_queue(scene: Scene, listener: Listener | None, early: bool) -> Fix:
+def _give_queue(scene: Scene, mute: list[Listener], early: bool) -> Fix:
     """Its own directive and a restart, or the restart alone where bit 0x400 would then do."""
+    listener = mute[0] if mute else None
     restart = programs.restart(listener) if listener else None
     config = None if early else programs.server_config(listener) if listener else programs.ANY_SERVER
     words = "restart the program that listens" if early else "configure it, then restart the program that listens"
@@ -76,7 +77,7 @@ def _give_queue(scene: Scene, listener: Listener | None, early: bool) -> Fix:
         config=config,
         text=f"{words}; where it cannot be configured: {_for_all(scene)}, and restart it",
         lasting="the configuration above" if config else None,
-        queue=queue_of(scene, listener, programs.QUEUE),
+        queues=queues_of(scene, mute, programs.QUEUE) if len({x.port for x in mute}) == 1 else (),
     )
 
 
@@ -86,11 +87,10 @@ def _for_all(scene: Scene) -> str:
     return places.inside(scene.place, command) or command
 
 
-def queue_of(scene: Scene, listener: Listener | None, max_qlen: int) -> Queue | None:
-    """What the running listener should have."""
-    if listener is None or scene.inum is None:
-        return None
-    return Queue(netns=scene.inum, cookie=listener.cookie, max_qlen=max_qlen)
+def queues_of(scene: Scene, listeners: Sequence[Listener], max_qlen: int) -> tuple[Queue, ...]:
+    """What the running listeners should have."""
+    inum = scene.inum
+    return () if inum is None else tuple(Queue(netns=inum, cookie=x.cookie, max_qlen=max_qlen) for x in listeners)
 
 
 def full(scene: Scene) -> Iterator[Finding]:
@@ -142,7 +142,7 @@ def _larger(scene: Scene, listener: Listener | None, queue: int, capped: bool) -
             config=config,
             text=text,
             lasting="the configuration above",
-            queue=queue_of(scene, listener, queue),
+            queues=queues_of(scene, [listener] if listener else [], queue),
         )
     raised = places.set_sysctl(scene.place, SOMAXCONN, max(4096, queue), scene.somaxconn)
     again = programs.restart(listener) if listener else None
@@ -152,7 +152,7 @@ def _larger(scene: Scene, listener: Listener | None, queue: int, capped: bool) -
         lasting=raised.lasting,
         undo=raised.undo,
         sysctl=raised.sysctl,
-        queue=queue_of(scene, listener, max(4096, queue)),
+        queues=queues_of(scene, [listener] if listener else [], max(4096, queue)),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tfotop.diagnosis.finding import Finding, Fix
-from tfotop.diagnosis.findings import CANNOT_TELL, HEALTHY, gaps, status
+from tfotop.diagnosis.findings import CANNOT_TELL, HEALTHY, status
 from tfotop.diagnosis.missed import Saving, savings
 from tfotop.model.state import Model
 from tfotop.views import format as show
@@ -15,18 +15,18 @@ TIERS: Final = {0: "no privileges", 1: "root", 2: "eBPF"}
 LABEL: Final = 11
 
 
-def report(model: Model, found: Sequence[Finding], window_s: float, width: int) -> str:
+def report(model: Model, found: Sequence[Finding], missing: Sequence[str], window_s: float, width: int) -> str:
     """Everything that `tfotop doctor` says."""
-    return "\n".join(lines(model, found, window_s, width))
+    return "\n".join(lines(model, found, missing, window_s, width))
 
 
-def lines(model: Model, found: Sequence[Finding], window_s: float, width: int) -> Iterator[str]:
-    """The verdict, each finding, what could not be known, and the estimate."""
-    yield from _wrapped(verdict(model, found, window_s), width)
+def lines(model: Model, found: Sequence[Finding], missing: Sequence[str], window_s: float, width: int) -> Iterator[str]:
+    """The verdict, each finding, what could not be known (``missing``: the model's gaps), and the estimate."""
+    yield from _wrapped(f"{verdict(found, missing)} {seen(model, window_s)}", width)
     for number, one in enumerate(found, 1):
         yield ""
         yield from finding_lines(one, number, width)
-    notes = [f"cannot tell: {text}" for text in gaps(model)] + [f"missing: {show.problem(p)}" for p in model.problems]
+    notes = [f"cannot tell: {text}" for text in missing] + [f"missing: {show.problem(p)}" for p in model.problems]
     estimates = [estimate(saving, window_s) for saving in savings(model)]
     if notes or estimates:
         yield ""
@@ -34,12 +34,12 @@ def lines(model: Model, found: Sequence[Finding], window_s: float, width: int) -
         yield from _wrapped(text, width)
 
 
-def verdict(model: Model, found: Sequence[Finding], window_s: float) -> str:
-    """One sentence: healthy, wrong, or cannot tell; and what it rests on."""
+def verdict(found: Sequence[Finding], missing: Sequence[str]) -> str:
+    """One sentence: healthy, wrong, or cannot tell."""
     number = len(found)
     many = f"{number} finding{'' if number == 1 else 's'}"
-    words = {HEALTHY: "nothing is wrong", CANNOT_TELL: "cannot tell"}.get(status(model, list(found)), "something is wrong")
-    return f"{words} ({many}). {seen(model, window_s)}"
+    words = {HEALTHY: "nothing is wrong", CANNOT_TELL: "cannot tell"}.get(status(found, missing), "something is wrong")
+    return f"{words} ({many})."
 
 
 def seen(model: Model, window_s: float) -> str:
@@ -47,7 +47,7 @@ def seen(model: Model, window_s: float) -> str:
     basis = f"Watched {window_s:.1f} s, evidence: {TIERS[model.tier]}"
     if not model.attached:
         return f"{basis}."
-    asked = sum(t.handshakes for t in model.totals if t.outcome != "plain" and t.outcome != "unanswered")
+    asked = sum(t.handshakes for t in model.totals if t.outcome not in ("plain", "unanswered"))
     plain = sum(t.handshakes for t in model.totals if t.outcome == "plain")
     nothing = "" if asked else "; settings only could be judged: try --for 60 while clients connect"
     return f"{basis}; {asked} handshakes with Fast Open and {plain} without{nothing}."

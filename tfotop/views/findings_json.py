@@ -6,23 +6,23 @@ from typing import Any, Final
 import msgspec
 
 from tfotop.diagnosis.finding import Finding
-from tfotop.diagnosis.findings import gaps, status
+from tfotop.diagnosis.findings import status
 from tfotop.diagnosis.missed import Saving, savings
 from tfotop.model.state import Model
 
 WORDS: Final = ("healthy", "wrong", "cannot tell")
 
 
-def report(model: Model, found: Sequence[Finding], window_s: float) -> dict[str, Any]:
+def report(model: Model, found: Sequence[Finding], missing: Sequence[str], window_s: float) -> dict[str, Any]:
     """The findings, worst first, what could not be known, and the estimate."""
     return {
         "ts_ns": model.wall_ns,
         "window_s": round(window_s, 3),
         "tier": model.tier,
         "btf": model.btf if model.attached else None,
-        "status": WORDS[status(model, list(found))],
+        "status": WORDS[status(found, missing)],
         "findings": [finding(one) for one in found],
-        "cannot_tell": gaps(model),
+        "cannot_tell": list(missing),
         "estimates": [_saving(one, window_s) for one in savings(model)] if model.attached else None,
         "problems": [msgspec.structs.asdict(p) for p in model.problems],
     }
@@ -31,7 +31,9 @@ def report(model: Model, found: Sequence[Finding], window_s: float) -> dict[str,
 def finding(one: Finding) -> dict[str, Any]:
     """One finding with all its fields."""
     fix = one.fix
-    words = None if fix is None else {name: getattr(fix, name) for name in ("command", "config", "text", "lasting", "undo")}
+    words = (
+        None if fix is None else {name: getattr(fix, name) for name in ("command", "config", "text", "lasting", "undo")}
+    )
     return {
         "id": one.id,
         "severity": one.severity,
