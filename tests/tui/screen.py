@@ -14,14 +14,15 @@ from tfotop.model.state import Model
 from tfotop.sample import Peer, Sample
 from tfotop.views.tui.app import TfotopApp
 from tfotop.views.tui.messages import ModelReady
+from tfotop.views.tui.travel import Past
 from tfotop.views.tui.widgets.peers import PeersTable
 
 NORMAL: Final = (80, 24)
 LARGE: Final = (120, 40)
 
 
-def app(selection: Selection | None = None) -> TfotopApp:
-    return TfotopApp("web-3", "6.18.44", 1.0, selection)
+def app(selection: Selection | None = None, past: Past | None = None) -> TfotopApp:
+    return TfotopApp("web-3", "6.18.44", 1.0, selection, past=past)
 
 
 def models(samples: Iterable[Sample]) -> list[Model]:
@@ -47,12 +48,25 @@ async def feed(pilot: Pilot[None], *fed: Model) -> None:
 
 @asynccontextmanager
 async def running(
-    *fed: Model, size: tuple[int, int] = NORMAL, selection: Selection | None = None
+    *fed: Model, size: tuple[int, int] = NORMAL, selection: Selection | None = None, past: Past | None = None
 ) -> AsyncIterator[Pilot[None]]:
     """The screen, after some models."""
-    async with app(selection).run_test(size=size) as pilot:
+    async with app(selection, past).run_test(size=size) as pilot:
         await feed(pilot, *fed)
         yield pilot
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """Wait for what is made beside the screen, and for its place on it."""
+    await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys, and wait for all that comes of them."""
+    await pilot.press(*keys)
+    await settled(pilot)
 
 
 def lines(pilot: Pilot[None]) -> list[str]:

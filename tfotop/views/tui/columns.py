@@ -86,7 +86,7 @@ PEER_COLUMNS: Final = (
     Column("PROCESS", 15, _process, right=False, order="process"),
 )
 COUNT: Final = Column("PEERS", 6, _peers, order="peers")
-LEFT_OUT_FIRST: Final = ("PROCESS", "RTTs", "%", "SEEN", "plain", "tfo", "RTT ms", "PORT", "ROLE", "ms")
+LEFT_OUT_FIRST: Final = ("process", "rtts", "share", "seen", "plain", "tfo", "rtt", "port", "role", "sooner")
 SAID_ALREADY: Final = {"port": "port", "process": "process"}  # kind of group -> the column that its name stands for
 LONGEST_ADDRESS: Final = 39
 FALLING, RISING = "▼", "▲"
@@ -98,10 +98,10 @@ def fitting(width: int, kind: str = "") -> tuple[Column, ...]:
     ``kind``: the rows are groups of that kind, or peers.
     """
     columns = list(_of_groups(kind) if kind else PEER_COLUMNS)
-    for title in LEFT_OUT_FIRST:
+    for order in LEFT_OUT_FIRST:
         if _width(columns) <= width:
             break
-        columns = [column for column in columns if column.title != title]
+        columns = [column for column in columns if column.order != order]
     spare = max(0, width - _width(columns))
     columns[0] = columns[0]._replace(width=min(LONGEST_ADDRESS, columns[0].width + spare))
     return tuple(columns)

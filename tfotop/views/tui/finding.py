@@ -138,12 +138,15 @@ class Finding(App[None]):
         table = self.query_one(PeersTable)
         if not table.display or not isinstance(table.selected, Group):
             return False
-        self.want(self.wanted._replace(opened=table.selected.key))
+        opened = table.selected.key
+        table.choose(None)
+        self.want(self.wanted._replace(opened=opened))
         return True
 
     def step_out(self) -> bool:
         """From a group to all groups; else without the filter. False if there is nothing to leave."""
         if self.wanted.opened:
+            self.query_one(PeersTable).choose(self.wanted.opened)
             self.want(self.wanted._replace(opened=None))
         elif self.wanted.filter.tests:
             self.want(self.wanted._replace(filter=Filter()))

@@ -20,6 +20,14 @@ from tfotop.views.tui.columns import COUNT, FALLING, PEER_COLUMNS, RISING, SOONE
 EXAMPLE = "role:server port:443 outcome:rejected 10.2.0.0/16 comm:nginx rtt>20 -cookie:valid"
 
 
+class FilterInput(Input):
+    """What is pasted may hold anything: nothing of it reaches the terminal that a key could not have typed."""
+
+    def validate_value(self, value: str) -> str:
+        """Only what can be printed."""
+        return printable(value)
+
+
 class FilterBar(Vertical):
     """Each good filter is told as it is typed; of a bad one the error is shown, and the last good one stays."""
 
@@ -60,7 +68,7 @@ class FilterBar(Vertical):
         """The line to type in, and the line below it."""
         with Horizontal():
             yield Static("/", id="slash", markup=False)
-            yield Input(placeholder=EXAMPLE, select_on_focus=False, id="filter")
+            yield FilterInput(placeholder=EXAMPLE, select_on_focus=False, id="filter")
         yield Static("", id="status", markup=False)
 
     @property

@@ -12,7 +12,7 @@ from tfotop.model.fold import peer_key
 from tfotop.model.groups import Group
 from tfotop.model.order import Order
 from tfotop.model.shown import Shown, Wanted
-from tfotop.model.state import Model, PeerState
+from tfotop.model.state import PeerState
 from tfotop.views.format import problem
 from tfotop.views.tui.columns import Column, at, fitting, line, titles
 from tfotop.views.tui.messages import CursorMoved
@@ -71,6 +71,10 @@ class PeersTable(ScrollView, can_focus=True):
         self._order = wanted.order
         self.refresh()
 
+    def choose(self, key: object) -> None:
+        """Put the cursor on a row that is yet to come, by the key of its group; on none if that is None."""
+        self._cursor = key
+
     @property
     def selected(self) -> PeerState | None:
         """The row under the cursor, or the first while there is no cursor."""
@@ -88,7 +92,7 @@ class PeersTable(ScrollView, can_focus=True):
             return -1
         if 0 <= self._place < len(self._rows) and _key(self._rows[self._place]) == self._cursor:
             return self._place
-        last = min(self._place, len(self._rows) - 1)
+        last = min(self._place, len(self._rows) - 1) if self._rows else self._place
         return next((i for i, row in enumerate(self._rows) if _key(row) == self._cursor), last)
 
     @property
