@@ -53,12 +53,15 @@ def _more_room(scene: Scene) -> Fix:
 
 
 def accept_queue(scene: Scene) -> Iterator[Finding]:
-    """The application is slower than its clients: their SYNs are dropped, with Fast Open or without."""
+    """The application is slower than its clients: their SYNs are dropped, with Fast Open or without.
+
+    eBPF calls a SYN unanswered only after seconds; the counter and the queue itself tell at once.
+    """
     seen = scene.seen("accept_queue_full")
     overfull = [x for x in scene.listeners if x.accept_queue > x.backlog]
     if not seen.handshakes:
         overfull = [x for x in overfull if x.max_qlen]
-        if scene.model.attached or not scene.moved("ListenOverflows") or not overfull:
+        if not scene.moved("ListenOverflows") or not overfull:
             return
     yield _accept_queue(scene, overfull, seen)
 

@@ -19,7 +19,9 @@ def server_bit(scene: Scene, model: Model) -> Iterator[Finding]:
     seen, mode = scene.seen("server_bit_off"), scene.mode
     if mode is not None and mode & SERVER_BIT:
         if seen.handshakes:
-            yield _server_finding(scene, f"{seen.words}: {_OFF}", None, PAST, seen.handshakes)
+            yield _server_finding(
+                scene, f"{seen.words}: {_OFF}{places.within(scene.place)}", None, PAST, seen.handshakes
+            )
         return
     if seen.handshakes:
         cause = f"{seen.words}: {_OFF}"
@@ -30,8 +32,9 @@ def server_bit(scene: Scene, model: Model) -> Iterator[Finding]:
     else:
         yield from _unlike_the_host(scene, model)
         return
+    cause += places.within(scene.place)
     if _inherits_nothing(scene, model):
-        cause += "; a new network namespace starts with 1, whatever the host has"
+        cause += ": a new network namespace starts with 1, whatever the host has"
     yield _server_finding(
         scene, cause, SERVER_BIT | (CLIENT_BIT if mode is None else mode), BROKEN, seen.handshakes, model
     )
@@ -53,7 +56,7 @@ def _server_finding(
     return Finding(
         id="namespace_default" if default else "server_bit_off",
         severity=severity,
-        cause=cause + places.within(scene.place) if scene.place is None or not scene.place.own else cause,
+        cause=cause,
         evidence=tuple(evidence),
         fix=places.set_sysctl(scene.place, NAME, value, old) if value is not None else None,
         verify=_verify(scene, "accepted"),
