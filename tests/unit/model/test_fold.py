@@ -50,7 +50,7 @@ def only_peer(model: Model) -> PeerState:
 
 
 def rates(model: Model) -> list[float | None]:
-    return list(asdict(model.rates).values())
+    return list(asdict(replace(model.rates, counters=None)).values())[:-1]
 
 
 # The first sample
@@ -120,6 +120,7 @@ def test_rates_are_per_second() -> None:
     )
     model = folded(BUSY, replace(later(BUSY, 2), sensor=more))
     assert asdict(model.rates) == {
+        "counters": {},
         "accepted_per_s": 10,
         "requests_per_s": 4,
         "rejected_per_s": 3,
@@ -299,6 +300,18 @@ def test_an_earlier_model_never_changes() -> None:
 
 
 # Bounds
+
+
+def test_the_rates_of_counters_are_summed_over_the_namespaces_and_leave_out_what_did_not_move() -> None:
+    def two(active: int, retransmitted: int) -> Sample:
+        moved = counters(Active=active, TCPSynRetrans=retransmitted)
+        other = namespace(inum=9, cookie=9, own=False, counters={"TCPFastOpenActive": 2 * active})
+        return sample(2 * active, namespaces=(namespace(counters=moved), other))
+
+    model = folded(two(0, 5), two(1, 5))
+    assert model.rates.counters == {"TCPFastOpenActive": 1.5}
+    assert folded(two(0, 5)).rates.counters is None
+    assert folded(sample(namespaces=()), sample(1, namespaces=())).rates.counters is None
 
 
 def test_history_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,18 @@ from tests.scenarios.build import COUNTERS, NO_EBPF, counters, namespace, sample
 from tfotop.model.fold import fold
 from tfotop.model.state import Check, Model, NamespaceState
 from tfotop.sample import Sample
-from tfotop.views.tui.counters_view import MEANINGS, UNKNOWN, WIDTHS, cut, lines, shortened
+from tfotop.views.tui.counters_view import (
+    BARS,
+    MEANINGS,
+    UNKNOWN,
+    WIDTHS,
+    detail,
+    lines,
+    over_time,
+    shortened,
+    together,
+)
+from tfotop.views.tui.handshake_columns import cut
 
 NAMES = [*MEANINGS, "TCPFastOpenNew", "TCPFastOpen\x1b[31m漢字漢字漢字漢字", "InSegs"]
 
@@ -43,19 +54,19 @@ def two(**given: int) -> Model:
             two(Passive=612, CookieReqd=9, ActiveFail=1, TCPSynRetrans=1, SyncookiesSent=12_345_678_901),
             80,
             [
-                "COUNTER                       VALUE     /s TFOTOP         MEANING",
-                "TCPFastOpenActive                 0      0     +0 =       client: data taken",
-                "TCPFastOpenActiveFail             1    0.5     +0 DIFFERS client: data not taken",
-                "TCPFastOpenPassive              612    306   +612 =       server: accepted",
-                "TCPFastOpenPassiveAltKey          0      0     +0 =       server: by backup key",
-                "TCPFastOpenPassiveFail            0      0     +0 =       server: cookie refused",
-                "TCPFastOpenListenOverflow         0      0     +0 =       server: TFO queue full",
-                "TCPFastOpenCookieReqd             9      4     +8 DIFFERS server: cookie wanted",
-                "TCPFastOpenBlackhole              0      0                client: switched off",
-                "SyncookiesSent             12345.7M   6.2G                SYN cookies: no TFO",
-                "ListenOverflows                   0      0                accept queue was full",
-                "TCPSynRetrans                     1    0.5                SYN, SYN-ACK again",
-                "TCPTimeouts                       0      0                timed out, sent again",
+                "COUNTER                       VALUE     /s 20 s       MEANING",
+                "TCPFastOpenActive                 0      0          ▁ client: data taken",
+                "TCPFastOpenActiveFail             1    0.5          ▅ client: data not taken",
+                "TCPFastOpenPassive              612    306          ▅ server: accepted",
+                "TCPFastOpenPassiveAltKey          0      0          ▁ server: by backup key",
+                "TCPFastOpenPassiveFail            0      0          ▁ server: cookie refused",
+                "TCPFastOpenListenOverflow         0      0          ▁ server: TFO queue full",
+                "TCPFastOpenCookieReqd             9      4          ▅ server: cookie wanted",
+                "TCPFastOpenBlackhole              0      0          ▁ client: switched off",
+                "SyncookiesSent             12345.7M   6.2G          ▅ SYN cookies: no TFO",
+                "ListenOverflows                   0      0          ▁ accept queue was full",
+                "TCPSynRetrans                     1    0.5          ▅ SYN, SYN-ACK again",
+                "TCPTimeouts                       0      0          ▁ timed out, sent again",
             ],
             id="80 columns",
         ),
@@ -72,14 +83,14 @@ def two(**given: int) -> Model:
             ),
             120,
             [
-                "COUNTER                       VALUE     /s TFOTOP         MEANING",
-                "TCPFastOpenPassive               11      -      -         Server: connections accepted at the SYN.",
+                "COUNTER                       VALUE     /s            MEANING",
+                "TCPFastOpenPassive               11      -            Server: connections accepted at the SYN.",
                 (
-                    "TCPFastOpenNew                    1      -                "
+                    "TCPFastOpenNew                    1      -            "
                     "This kernel has it, and this tfotop does not know it."
                 ),
                 (
-                    "ListenDrops                       2      -                "
+                    "ListenDrops                       2      -            "
                     "Connections that a listener dropped, for any cause."
                 ),
             ],
@@ -103,12 +114,15 @@ def test_one_namespace_that_differs_is_enough() -> None:
         return NamespaceState(reading=namespace(inum=inum), moved={"TCPFastOpenPassive": 5}, checks=(check,))
 
     model = replace(folded(sample(), sample(1)), namespaces=(state(1, 5, True), state(2, 9, False)))
-    line = next(line for line in lines(model, 80) if line.startswith("TCPFastOpenPassive "))
-    assert line == "TCPFastOpenPassive                0     10    +14 DIFFERS server: accepted"
+    line = next(line for line in lines(model, 140) if line.startswith("TCPFastOpenPassive "))
+    assert line.split() == [
+        *("TCPFastOpenPassive", "0", "10", "▁", "+14", "DIFFERS", "Server:", "connections", "accepted", "at", "the"),
+        "SYN.",
+    ]
 
 
 def test_every_counter_of_the_scenarios_has_a_meaning_that_fits() -> None:
-    used = sum(WIDTHS) + len(WIDTHS)
+    used = sum(WIDTHS) + len(WIDTHS) + BARS + 1
     assert set(COUNTERS) <= set(MEANINGS)
     for short, sentence in (*MEANINGS.values(), UNKNOWN):
         assert len(short) <= 80 - used
@@ -136,6 +150,29 @@ def test_shortened(number: int, width: int, sign: str, text: str) -> None:
 @pytest.mark.parametrize(("width", "text"), [(9, "漢字"), (4, "漢字"), (3, "漢…"), (2, " …"), (0, ""), (-1, "")])
 def test_cut_counts_places_on_the_screen(width: int, text: str) -> None:
     assert cut("漢字", width) == text
+
+
+def test_the_row_under_the_cursor_is_told_in_a_sentence() -> None:
+    model = two(Passive=612)
+    assert detail(model, [], 2) == "TCPFastOpenPassive: Server: connections accepted at the SYN."
+    assert detail(model, [], 99) == ""
+
+
+@pytest.mark.parametrize(
+    ("intervals", "bars", "each"), [(0, 10, 1), (10, 10, 1), (11, 10, 2), (60, 10, 10), (900, 10, 90), (900, 20, 60)]
+)
+def test_the_bars_hold_the_whole_history(intervals: int, bars: int, each: int) -> None:
+    assert together(intervals, bars) == each
+
+
+def test_a_burst_stays_in_its_bar_while_time_passes() -> None:
+    """20 s in 10 bars of 2 s: the burst was in the sixth second."""
+    given = [counters(Passive=100 if second >= 6 else 0) for second in range(25)]
+    run = [sample(second, namespaces=(namespace(counters=c),)) for second, c in enumerate(given)]
+    pictures = [over_time(folded(*run[: n + 1]), "TCPFastOpenPassive", 10) for n in (12, 13, 14, 15)]
+    assert [picture.count("█") for picture in pictures] == [1, 1, 1, 1]
+    assert [len(picture) - picture.index("█") for picture in pictures] == [4, 4, 5, 5]
+    assert over_time(folded(run[0]), "TCPFastOpenPassive", 10).strip() == ""
 
 
 NUMBERS = st.dictionaries(st.sampled_from(NAMES), st.integers(-(2**63), 2**64))

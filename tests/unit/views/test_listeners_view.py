@@ -12,7 +12,8 @@ from tests.scenarios.build import counters, handshake, listener, namespace, samp
 from tfotop.model.fold import fold
 from tfotop.model.state import Model
 from tfotop.sample import Handshake, Keys, Listener, Namespace, Process, Sysctls, Total
-from tfotop.views.tui.listeners_view import lines, rows
+from tfotop.views.tui import listeners_view
+from tfotop.views.tui.listeners_view import detail, lines, rows
 
 SSHD = listener(address="0.0.0.0", port=22, backlog=128, max_qlen=0, process=Process(pid=7, comm="sshd"))
 LONG = listener(
@@ -135,7 +136,7 @@ TABLE = model(
     ],
 )
 def test_lines(of: Model | None, width: int, expected: list[str]) -> None:
-    assert lines(of, width) == expected
+    assert list(lines(of, width)) == expected
 
 
 @pytest.mark.parametrize(
@@ -201,9 +202,34 @@ def test_lines(of: Model | None, width: int, expected: list[str]) -> None:
         ),
     ],
 )
-def test_the_sentence_at_the_end(of: Model, expected: list[str]) -> None:
-    found = lines(of, 400)
-    assert found[2 + len(rows(of)) :] == ["", *expected] if expected else found[2 + len(rows(of)) :] == []
+def test_the_sentence_below(of: Model, expected: list[str]) -> None:
+    shown = lines(of, 400)
+    assert detail(of, shown, 0) == "".join(expected)
+
+
+def test_the_row_under_the_cursor_comes_before_the_first() -> None:
+    in_vain = model(namespace(counters=asked(4), listeners=(SSHD, listener(max_qlen=0))))
+    shown = lines(in_vain, 80)
+    assert detail(in_vain, shown, 0).startswith("! 0.0.0.0:22 sshd[7] cannot")
+    assert detail(in_vain, shown, 1).startswith("! [::]:443 nginx[812] cannot")
+
+
+def test_what_is_not_known_is_said_below_too() -> None:
+    of = model(namespace(), namespace(inum=1, cookie=2, listeners=None))
+    assert detail(of, lines(of, 80), 0) == "Listeners not known in 1 of 2 namespaces."
+
+
+def test_only_the_lines_that_are_asked_for_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    cells = listeners_view._cells
+    many = model(namespace(listeners=tuple(listener(cookie=i, port=i + 1) for i in range(4096))))
+    monkeypatch.setattr(listeners_view, "_cells", lambda row: made.append(row) or cells(row))
+    shown = lines(many, 80)
+    assert shown[4097] == shown[-1] == "::      4096    16     511      0 a41f ON     nginx[812] 4026531833"
+    assert shown[2:4] == [shown[2], shown[3]]
+    assert len(made) < 10
+    with pytest.raises(IndexError):
+        shown[4098]
 
 
 def test_a_namespace_that_is_gone_is_not_missed() -> None:
@@ -238,7 +264,7 @@ NAMESPACES: st.SearchStrategy[Any] = st.builds(
 @given(st.lists(NAMESPACES, max_size=3), st.integers(0, 200))
 def test_any_names_keep_the_width(namespaces: list[Namespace], width: int) -> None:
     of = replace(model(*namespaces), handshakes=(handshake(reason="no_queue", local="[::]:443"),))
-    found = lines(of, width)
+    found = list(lines(of, width))
     assert all(len(line) <= width and cell_len(line) <= width and line.isprintable() for line in found)
     listeners = [one for n in namespaces for one in n.listeners or ()]
     assert len(found) >= len(listeners)
