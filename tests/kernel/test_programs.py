@@ -38,11 +38,11 @@ def need(*programs: str) -> None:
         cannot(f"this test needs {', '.join(missing)}")
 
 
-def nginx(bed: Bed) -> int:
-    """nginx in the server's namespace; the pid of its master."""
+def nginx(bed: Bed, text: str = NGINX) -> int:
+    """nginx in the server's namespace, configured by `text`; the pid of its master."""
     os.chmod(bed.path, 0o755)
     config = Path(bed.path, "nginx.conf")
-    config.write_text(NGINX.format(path=bed.path, port=PORT))
+    config.write_text(text.format(path=bed.path, port=PORT))
     # A process group of its own, ended as a whole with the bed: the master would leave its worker behind.
     process = bed.server.popen(["nginx", "-c", str(config), "-e", f"{bed.path}/error.log"])
     bed.server.closing(_Workers(process.pid))

@@ -4,18 +4,18 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tfotop.probe import cookies, records
-from tfotop.probe.records import FIRST, SYN_RETRANSMITTED, Exchange, Series
+from tfotop.probe.records import SYN_RETRANSMITTED, Exchange, Series
 from tfotop.probe.summary import acknowledged
 
 
 class Facts:
-    """What the rules look at: the exchanges that could have carried data in their SYN, and what became of it."""
+    """What the rules look at: the SYNs that asked for a cookie, those that carried data, and what became of them."""
 
     def __init__(self, series: Series) -> None:
         self.series, self.conditions = series, series.conditions
-        asked_first = {e.number for e in series.exchanges if e.how == FIRST and cookies.asked(e) is not False}
         self.contacts = tuple(e for e in series.exchanges if e.fast_open and e.connect_us is not None)
-        self.tries = tuple(e for e in self.contacts if e.number not in asked_first)
+        self.asked = tuple(filter(cookies.asked, self.contacts))
+        self.tries = tuple(e for e in self.contacts if e not in self.asked)
         self.acked = acknowledged(self.tries)
         self.rejected = tuple(filter(cookies.rejected, self.tries))
         self.renewed = tuple(e for e in self.rejected if self.change(e) == cookies.RENEWED)
@@ -44,8 +44,7 @@ def _evidence(facts: Facts) -> Iterator[str]:
     if changes:
         names = (cookies.GOT, cookies.KEPT, cookies.RENEWED, cookies.GONE, cookies.NONE)
         yield "cookie " + ", ".join(f"{name} {changes[name]}" for name in names if changes[name]) + " (tcp_metrics)"
-    asked = sum(cookies.asked(e) is True for e in facts.contacts)
-    yield f"cookie asked for in {asked} of {len(facts.contacts)} (TCP_INFO)"
+    yield f"cookie asked for in {len(facts.asked)} of {len(facts.contacts)} (TCP_INFO)"
     fails = Counter(e.client_fail for e in facts.contacts if e.client_fail)
     if fails:
         yield "client_fail " + ", ".join(f"{records.CLIENT_FAILS[n]} {fails[n]}" for n in sorted(fails)) + " (TCP_INFO)"

@@ -10,6 +10,7 @@ from typing import Final
 from tfotop.probe import cookies
 from tfotop.probe.facts import Facts
 from tfotop.probe.records import DOES_NOT, Verdict
+from tfotop.sample import Handshake
 from tfotop.words import CLIENT_NO_COOKIE_BIT, REASON_WORDS
 
 ASK_THE_SERVER: Final = (
@@ -74,25 +75,28 @@ def _dropped(facts: Facts) -> Verdict | None:
 
 def _stripped(facts: Facts) -> Verdict | None:
     """Both ends were seen, and an option or data that left one did not arrive at the other."""
-    for exchange in () if facts.acked else facts.contacts:
-        client, server = exchange.client, exchange.server
-        if client is None or server is None:
-            continue
-        what = None
-        if client.option is not None and server.option is None:
-            what = "the option is stripped from the SYN"
-        elif server.new_cookie_len and not client.new_cookie_len:
-            what = "the option is stripped from the SYN-ACK"
-        elif client.syn_data_bytes and not server.syn_data_bytes:
-            what = "the data is stripped from the SYN"
-        if what:
-            return Verdict(
-                status=DOES_NOT,
-                cause="option_stripped",
-                text=f"{what} on the way",
-                evidence=(*facts.evidence(), "the client's SYN and what the server received differ (eBPF)"),
-                advice="look for a firewall, NAT or load balancer that normalises TCP options",
-            )
+    if facts.acked:
+        return None
+    seen = [_lost_on_the_way(e.client, e.server) for e in facts.contacts if e.client and e.server]
+    cause, text = next(filter(None, seen), (None, ""))
+    if cause is None:
+        return None
+    return Verdict(
+        status=DOES_NOT,
+        cause=cause,
+        text=f"{text} on the way",
+        evidence=(*facts.evidence(), "what left one end and what arrived at the other differ (eBPF at both ends)"),
+        advice="look for a firewall, NAT or load balancer that rewrites TCP options or SYNs",
+    )
+
+
+def _lost_on_the_way(client: Handshake, server: Handshake) -> tuple[str, str] | None:
+    if client.option is not None and server.option is None:
+        return "option_stripped", "the option is stripped from the SYN"
+    if server.new_cookie_len and not client.new_cookie_len:
+        return "option_stripped", "the option is stripped from the SYN-ACK"
+    if client.syn_data_bytes and not server.syn_data_bytes:
+        return "data_stripped", "the data is stripped from the SYN"
     return None
 
 
@@ -102,8 +106,6 @@ def _server_says(facts: Facts) -> Verdict | None:
     if facts.acked or not reasons:
         return None
     reason, number = reasons.most_common(1)[0]
-    if reason == "no_data_no_cookie":
-        return _stripped(facts)
     return Verdict(
         status=DOES_NOT,
         cause=reason,
@@ -114,7 +116,7 @@ def _server_says(facts: Facts) -> Verdict | None:
 
 
 def _none_granted(facts: Facts) -> Verdict | None:
-    if facts.acked or not all(cookies.asked(e) for e in facts.tries):
+    if facts.tries:
         return None
     before = ", although a cookie of an earlier visit was cached" if facts.conditions.has_cookie else ""
     return Verdict(

@@ -120,14 +120,14 @@ def _only_without(facts: Facts) -> Verdict | None:
 
 
 def _too_few(facts: Facts) -> Verdict | None:
-    if facts.tries:
+    if facts.tries or len(facts.asked) > 1:
         return None
     text = "too few connections were made: none could carry data in its SYN"
     return Verdict(status=CANNOT_TELL, cause="too_few", text=text, evidence=facts.evidence())
 
 
 def _blackhole(facts: Facts) -> Verdict | None:
-    if not all(map(cookies.kept_out, facts.tries)):
+    if not facts.tries or not all(map(cookies.kept_out, facts.tries)):
         return None
     after = facts.conditions.blackhole_timeout_s
     shown = f"; net.ipv4.tcp_fastopen_blackhole_timeout_sec is {after}" if after is not None else ""
@@ -143,11 +143,25 @@ def _blackhole(facts: Facts) -> Verdict | None:
 def _works(facts: Facts) -> Verdict | None:
     """All SYN data was acknowledged; or nearly all, and what was not is not a refusal that comes again."""
     tries = len(facts.tries)
+    if not facts.acked:
+        return None
     settled = not cookies.rejected(facts.tries[-1]) and len(facts.renewed) < 2
     if facts.acked < tries and not (settled and facts.acked >= OFTEN * tries) and not _stale_at_first(facts):
         return None
     text = f"the SYN data was acknowledged in {facts.acked} of {tries} connections"
-    return Verdict(status=WORKS, text=text + _gain(facts), evidence=facts.evidence(), advice=_remark(facts))
+    cause = "experimental_only" if _experimental_only(facts) else None
+    return Verdict(
+        status=WORKS, cause=cause, text=text + _gain(facts), evidence=facts.evidence(), advice=_remark(facts)
+    )
+
+
+def _experimental_only(facts: Facts) -> bool:
+    """A request brought no cookie, the next one did: Linux asks with option 34 and the experimental 254 in turn."""
+    options = {e.client.option for e in facts.tries if e.client and e.client.outcome == "accepted"}
+    if options:
+        return options == {"experimental"}
+    brought = [facts.change(e) == cookies.GOT for e in facts.asked]
+    return len(brought) > 1 and not brought[0] and brought[-1]
 
 
 def _stale_at_first(facts: Facts) -> bool:
@@ -173,8 +187,7 @@ def _remark(facts: Facts) -> str | None:
         )
     if facts.renewed:
         return "a cached cookie was refused once and renewed: the server's key has been changed"
-    options = {e.client.option for e in facts.tries if e.client and e.client.outcome == "accepted"}
-    if options == {"experimental"}:
+    if _experimental_only(facts):
         return "only by the experimental option 254: option 34 is stripped on the way, or the server does not know it"
     return None
 
