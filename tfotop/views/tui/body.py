@@ -113,8 +113,8 @@ class Body(Horizontal):
     def title(self) -> str:
         """What is shown instead of the view that the tabs name."""
         if self.target is not None:
-            return "> ladder, Esc: back"
-        return "> one peer, Enter: all" if self.page == LATENCY and self._of_one else ""
+            return "> ladder"
+        return "> one peer" if self.page == LATENCY and self._of_one else ""
 
     @property
     def viewed(self) -> str:

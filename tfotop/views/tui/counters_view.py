@@ -13,8 +13,8 @@ FAST_OPEN: Final = "TCPFastOpen"
 NOTHING_YET: Final = "nothing read yet"
 WIDTHS: Final = (25, 9, 6)  # name, value, rate
 CHECK_WIDTH: Final = 14
-BARS: Final = 10  # at 80 columns; as many again for each 40 more
-WITH_CHECK: Final = 96
+BARS: Final = 10  # twice as many where the check is shown too
+WITH_CHECK: Final = 140
 STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 90)
 UNITS: Final = ((10**3, "k"), (10**6, "M"), (10**9, "G"), (10**12, "T"), (10**15, "P"), (10**18, "E"))
 UNKNOWN: Final = ("new, not known here", "This kernel has it, and this tfotop does not know it.")
@@ -73,7 +73,7 @@ def detail(model: Model, _lines: Sequence[str], index: int) -> str:
 
 def bars_width(width: int) -> int:
     """How many bars there are on a line of so many columns."""
-    return BARS * max(1, width // 40 - 1)
+    return BARS if width < WITH_CHECK else 2 * BARS
 
 
 def rows(model: Model) -> Iterator[Row]:
@@ -139,7 +139,7 @@ def _cells(row: Row, model: Model, bars: int) -> tuple[str, ...]:
 
 
 def _line(cells: tuple[str, ...], meanings: tuple[str, ...], width: int) -> str:
-    """The cells that fit, each whole, then the longest text that fits. The check needs more than 80 columns."""
+    """The cells that fit, each whole, then the longest text that fits. The check needs a wide terminal."""
     name, value, per_s, bars, own = cells
     name_width, value_width, rate_width = WIDTHS
     text = cut(f"{cut(name, name_width):{name_width}}", width)

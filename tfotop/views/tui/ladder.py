@@ -11,7 +11,6 @@ from tfotop.sample import Handshake
 from tfotop.views.format import milliseconds, printable, reason_text
 from tfotop.views.tui.handshake_columns import cut, outcome, process
 
-ASCII: Final = str.maketrans("│─►◄…", "|-><~")
 TIME_WIDTH: Final = 8
 LONGEST_TIME: Final = 12
 WITH_GAPS: Final = 90  # from this width on: also the time since the row above
@@ -33,18 +32,16 @@ class Arrow(NamedTuple):
     label: tuple[str, ...]
 
 
-def ladder(h: Handshake, width: int, ascii: bool = False) -> list[str]:  # noqa: A002  the word for it
+def ladder(h: Handshake, width: int) -> list[str]:
     """Title, client on the left, server on the right, what came of it; no line is longer than ``width``."""
-    h = _cleaned(h, ascii)
+    h = _cleaned(h)
     lines = [*_fold(_title(h, width), width), *_picture(h, width), *_fold(_end(h), width), *_fold(_numbers(h), width)]
-    whole = [text if cell_len(text) <= width else set_cell_size(text, width) for text in map(str.rstrip, lines)]
-    return [text.translate(ASCII) for text in whole] if ascii else whole
+    return [text if cell_len(text) <= width else set_cell_size(text, width) for text in map(str.rstrip, lines)]
 
 
-def _cleaned(h: Handshake, only_ascii: bool) -> Handshake:
+def _cleaned(h: Handshake) -> Handshake:
     def clean(text: str | None) -> str | None:
-        safe = printable(text) if text is not None else None
-        return safe.encode("ascii", "replace").decode() if safe is not None and only_ascii else safe
+        return None if text is None else printable(text)
 
     return replace(
         h,

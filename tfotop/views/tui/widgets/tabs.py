@@ -26,13 +26,13 @@ class Tabs(Static):
     def show(self, tabs: Sequence[Tab], current: str, width: int, note: str = "") -> None:
         """Take the views and the action of the one that is shown; ``note`` stands behind them where it fits."""
         text, self._places = Text(no_wrap=True), []
-        short = sum(len(tab.key) + len(tab.name) + 3 for tab in tabs) > width
+        short = sum(len(tab.key) + len(tab.name) + 3 for tab in tabs) + len(note) > width
         for tab in tabs:
             name = tab.name if not short or tab.action == current else tab.name[:4]
             text.append(f" {tab.key} {name} ", "reverse" if tab.action == current else "")
             self._places.append((len(text), tab))
-        if note and len(text) + 2 + len(note) <= width:
-            text.append("  " + note)
+        if len(text) + len(note) <= width:
+            text.append(note)
         self.update(text)
 
     async def on_click(self, event: Click) -> None:

@@ -1,0 +1,134 @@
+"""What stands above the rates: constant words, since when, and how it ends."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.scenarios import make
+from tests.scenarios.build import NO_EBPF, SECOND, START_WALL_NS, sample, sensor, total
+from tests.tui.screen import models
+from tfotop.model.state import Model
+from tfotop.sample import Sample, Total
+from tfotop.views.tui.alerts import Alert, Alerts, lines, wrapped
+
+pytestmark = pytest.mark.usefixtures("utc")
+
+Totals = Callable[[int], tuple[Total, ...]]
+
+
+def run(seconds: int, totals: Totals) -> list[Model]:
+    """A model for each second."""
+    return models([sample(t, sensor=sensor(*totals(t))) for t in range(seconds)])
+
+
+def bad_cookies(last: int, first: int = 1) -> Totals:
+    """Seven a second from ``first`` to ``last``."""
+
+    def at(t: int) -> tuple[Total, ...]:
+        number = 7 * max(0, min(t, last) - first + 1)
+        return (total("rejected", number, "bad_cookie", data=True),) if number else ()
+
+    return at
+
+
+def shown(of: list[Model]) -> list[Alert | None]:
+    alerts = Alerts()
+    return [alerts.update(model) for model in of]
+
+
+def test_nothing_is_wrong() -> None:
+    assert shown(models(make.load("healthy"))) == [None] * 12
+
+
+def test_it_stands_still_while_its_numbers_change() -> None:
+    found = shown(run(12, bad_cookies(last=99)))
+    assert found[0] is None
+    assert len(set(found[2:])) == 1
+    assert found[2] is not None
+    assert found[2].text.startswith("bad cookie")
+    assert found[2].since_ns == START_WALL_NS + SECOND
+    assert found[2].fix
+    assert found[2].ended_ns is None
+
+
+def test_it_says_that_it_ended_and_goes_away() -> None:
+    found = shown(run(90, bad_cookies(last=3)))
+    assert [one and one.ended_ns for one in found[3:14]] == [None] * 11
+    assert {one and one.ended_ns for one in found[14:64]} == {START_WALL_NS + 3 * SECOND}
+    assert found[64:] == [None] * 26
+
+
+def test_what_comes_and_goes_from_second_to_second_does_not_flicker() -> None:
+    def every_other(t: int) -> tuple[Total, ...]:
+        return (total("rejected", (t + 1) // 2, "bad_cookie", data=True),) if t else ()
+
+    found = shown(run(20, every_other))
+    assert {one and one.text for one in found[2:]} == {found[2] and found[2].text}
+    assert {one and one.ended_ns for one in found[2:]} == {None}
+
+
+def test_a_worse_one_comes_at_once_and_a_lesser_one_waits() -> None:
+    def both(t: int) -> tuple[Total, ...]:
+        lesser = total("rejected", t, "bad_cookie", data=True)
+        worse = total("rejected", min(t, 5) - 2, "no_key", data=True)
+        return (*((lesser,) if t else ()), *((worse,) if t > 2 else ()))
+
+    texts = [one.text if one else "" for one in shown(run(20, both))]
+    assert texts[2].startswith("bad cookie")
+    assert "no Fast Open key" in texts[3]
+    assert texts[3:16] == [texts[3]] * 13
+    assert texts[16].startswith("bad cookie")
+
+
+def test_back_in_time_it_begins_anew() -> None:
+    of = run(12, bad_cookies(last=99))
+    alerts = Alerts()
+    for model in of:
+        alerts.update(model)
+    found = alerts.update(of[5])
+    assert found is not None
+    assert found.since_ns == START_WALL_NS + 5 * SECOND
+
+
+def test_what_cannot_be_read_comes_behind_what_is_wrong() -> None:
+    def at(t: int, *totals: Total) -> Sample:
+        return sample(t, sensor=sensor(*totals), problems=(NO_EBPF,))
+
+    blind, wrong = shown(models([at(0), at(1, total("rejected", 1, "bad_cookie", data=True))]))
+    assert blind == Alert("not known: sensor: bcc is not installed (install python3-bpfcc)")
+    assert wrong is not None
+    assert wrong.text.startswith("bad cookie")
+    assert wrong.more >= 1
+
+
+LONG = Alert("x" * 200, "y" * 200, START_WALL_NS, None, 3)
+SHORT = Alert("it is off", "sysctl -w a=3", START_WALL_NS)
+
+
+@pytest.mark.parametrize(
+    ("alert", "width", "expected"),
+    [
+        (None, 80, ["ok  no finding", ""]),
+        (SHORT, 80, ["! it is off  14:13:20", "  fix: sysctl -w a=3" + " " * 42 + "  d doctor  Y copy"]),
+        (SHORT, 120, ["! it is off  since 14:13:20", "  fix: sysctl -w a=3" + " " * 82 + "  d doctor  Y copy"]),
+        (SHORT._replace(ended_ns=START_WALL_NS + SECOND), 80, ["! it is off  ended 14:13:21"]),
+        (
+            LONG,
+            80,
+            [f"! {'x' * 67}…  14:13:20", f"  fix: {'y' * 43}…  (+3 more)  d doctor  Y copy"],
+        ),
+        (LONG, 20, [f"! {'x' * 7}…  14:13:20", f"  fix: {'y' * 12}…"]),
+    ],
+    ids=str,
+)
+def test_lines(alert: Alert | None, width: int, expected: list[str]) -> None:
+    found = lines(alert, width, 2, ("d doctor", "Y copy"))
+    assert len(found) == 2
+    assert found[: len(expected)] == expected
+    assert all(len(line) <= width for line in found)
+    assert lines(alert, width, 1, ("d doctor",)) == expected[:1]
+
+
+def test_wrapped() -> None:
+    assert wrapped(SHORT, 20) == ["! it is off", "fix: sysctl -w a=3"]
+    assert wrapped(None, 20) == []
