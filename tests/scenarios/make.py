@@ -114,7 +114,9 @@ def rejected() -> Iterator[Sample]:
             )
         yield sample(
             t,
-            namespaces=(namespace(counters=counters(Passive=1200 * t, PassiveFail=bad)),),
+            namespaces=(
+                namespace(counters=counters(Passive=1200 * t, PassiveFail=bad), listeners=(listener(max_qlen=256),)),
+            ),
             sensor=sensor(*rows, peers=tuple(peers), losses=Losses(records_limited=1012 * t)),
         )
 

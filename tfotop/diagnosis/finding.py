@@ -54,8 +54,8 @@ class Fix(State, frozen=True, kw_only=True):
 
     @property
     def short(self) -> str:
-        """In one line: the command, else the configuration, else the words."""
-        return " ".join((self.command or self.config or self.text or "").split())
+        """In one line: the configuration (a command with it only makes it act), else the command, else the words."""
+        return " ".join((self.config or self.command or self.text or "").split())
 
 
 class Finding(State, frozen=True, kw_only=True):

@@ -112,7 +112,7 @@ def no_key(scene: Scene) -> Iterator[Finding]:
         return
     evidence = [scene.mode_evidence()]
     if keys:
-        evidence.append(scene.setting("net.ipv4.tcp_fastopen_key", keys.primary or "none"))
+        evidence.append(scene.setting("net.ipv4.tcp_fastopen_key", keys.primary or "none", at_root=True))
     if seen.handshakes:
         evidence.append(scene.seen_evidence("refused: no_key", seen))
     yield Finding(

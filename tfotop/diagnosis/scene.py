@@ -125,11 +125,11 @@ class Scene:
         """The tier of what is read from /proc here: other namespaces and sockets take root."""
         return 1 if at_root or not (self.place and self.place.own) else 0
 
-    def setting(self, name: str, value: object) -> Evidence:
-        """A sysctl as evidence."""
+    def setting(self, name: str, value: object, at_root: bool = False) -> Evidence:
+        """A sysctl as evidence; ``at_root``: only root can read it."""
         where = "" if self.place is None or self.place.own else f" of namespace {self.place.name or self.place.inum}"
         source = f"/proc/sys/{name.replace('.', '/')}{where}"
-        return Evidence(what=name, value=str(value), source=source, tier=self.tier())
+        return Evidence(what=name, value=str(value), source=source, tier=self.tier(at_root))
 
     def mode_evidence(self) -> Evidence:
         """net.ipv4.tcp_fastopen as evidence."""

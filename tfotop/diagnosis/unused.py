@@ -34,15 +34,14 @@ def _by_peer(scene: Scene) -> Iterator[Finding]:
     once = [p for p in mute if p not in again and p.reading.outcomes.get("plain", 0) >= OFTEN and _ended_plain(p)]
     if not again and not once:
         return
-    what = (
-        "ask for a cookie at every visit and never bring it back" if again else "got a cookie and came without it since"
-    )
+    asks = "asks for a cookie at every visit and never brings it back"
+    what = asks if again else "got a cookie and came without it since"
     peers = again or once
     shown = sorted(peers, key=lambda p: -sum(p.reading.outcomes.values()))[:5]
     evidence = tuple(
         Evidence(what=p.reading.address, value=grouped(p.reading.outcomes), source=SENSOR, tier=2) for p in shown
     )
-    number = f"{len(peers)} peer{'s' if len(peers) > 1 else ''}"
+    number = "a peer" if len(peers) == 1 else f"each of {len(peers)} peers"
     count = sum(p.reading.outcomes["cookie_granted"] for p in peers)
     yield _finding(scene, f"{number} {what}", DEGRADED if again else ADVICE, evidence, count)
 

@@ -1,177 +1,512 @@
-"""Each finding from the samples that must lead to it, and none where nothing is wrong."""
+"""Every finding from the recorded scenario that must lead to it, and none where nothing is wrong."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
-from tests.scenarios.build import (
-    COUNTERS,
-    START_MONO_NS,
-    counters,
-    later,
-    listener,
-    namespace,
-    sample,
-    sensor,
-    total,
-)
-from tfotop.diagnosis.findings import CAUSES, Finding, findings
+from tests.scenarios import doctor
+from tests.scenarios.build import COUNTERS, counters, later, listener, namespace, sample, sensor, total
+from tfotop.diagnosis.finding import IDS, SEVERITIES, Finding, rank
+from tfotop.diagnosis.findings import findings, gaps, status
 from tfotop.model.fold import fold
-from tfotop.sample import Sample, Sysctls, Total
+from tfotop.model.state import Model
+from tfotop.sample import Sample, Sysctls
 from tfotop.words import REASONS
 
-EMPTY = sample(sensor=sensor())
 
-
-def found(*samples: Sample) -> list[Finding]:
+def folded(*samples: Sample) -> Model:
     model = None
     for one in samples:
         model = fold(model, one)
     assert model is not None
-    return findings(model)
+    return model
 
 
-def causes(*samples: Sample) -> list[str]:
-    return [finding.cause for finding in found(*samples)]
+def found(*samples: Sample) -> list[Finding]:
+    return findings(folded(*samples))
 
 
-def over_one_interval(*totals: Total) -> tuple[Sample, Sample]:
-    """Two samples, 2 s apart; the kernel's counters are left out, for they would have to agree."""
-    bare = (namespace(counters=None),)
-    return sample(sensor=sensor(), namespaces=bare), sample(2, sensor=sensor(*totals), namespaces=bare)
+class Row(NamedTuple):
+    """What a scenario leads to; the cause and the fix (configuration, command or words) begin like that."""
+
+    scenario: str
+    id: str
+    severity: str
+    role: str | None
+    tier: int
+    cause: str
+    fix: str | None
 
 
-# With the sensor
+EXPECTED: Final = [
+    Row(
+        "totals_differ", "totals_differ", "unsure", None, 2,
+        "totals and kernel differ: TCPFastOpenPassive +5, tfotop +3",
+        None,
+    ),
+    Row(
+        "server_bit_off", "server_bit_off", "broken", "server", 2,
+        "4 handshakes (1/s): the server bit 0x2 of",
+        "sysctl -w net.ipv4.tcp_fastopen=1027",
+    ),
+    Row(
+        "server_bit_off_in_web", "server_bit_off", "broken", "server", 2,
+        "4 handshakes (1/s): the server bit 0x2 of",
+        "ip netns exec web sysctl -w net.ipv4.tcp_fastopen=2",
+    ),
+    Row(
+        "server_bit_off_asked", "server_bit_off", "broken", "server", 1,
+        "cookies are asked for, but the server bit",
+        "sysctl -w net.ipv4.tcp_fastopen=3",
+    ),
+    Row(
+        "server_bit_off_unasked", "server_bit_off", "broken", "server", 1,
+        "nginx[812] listens on port 443 with a Fast Open",
+        "sysctl -w net.ipv4.tcp_fastopen=3",
+    ),
+    Row(
+        "server_bit_was_off", "server_bit_off", "past", "server", 2,
+        "4 handshakes (1/s): the server bit 0x2 of",
+        None,
+    ),
+    Row(
+        "namespace_default", "namespace_default", "broken", "server", 2,
+        "4 handshakes (1/s): the server bit 0x2 of",
+        "ip netns exec web sysctl -w net.ipv4.tcp_fastopen=3",
+    ),
+    Row(
+        "namespace_default_unasked", "namespace_default", "advice", "server", 1,
+        "net.ipv4.tcp_fastopen is the default 1 in",
+        "ip netns exec web sysctl -w net.ipv4.tcp_fastopen=3",
+    ),
+    Row(
+        "client_bit_off", "client_bit_off", "broken", "client", 0,
+        "the client bit 0x1 of net.ipv4.tcp_fastopen is off",
+        "sysctl -w net.ipv4.tcp_fastopen=3",
+    ),
+    Row(
+        "client_bit_off_unasked", "client_bit_off", "advice", "client", 2,
+        "the client bit 0x1 of",
+        "sysctl -w net.ipv4.tcp",
+    ),
+    Row(
+        "no_queue", "no_queue", "broken", "server", 2,
+        "4 handshakes (1/s): the listener has no Fast Open queue (nginx[812],",
+        "nginx.conf, in the server block: listen [::]:443 fastopen=256;",
+    ),
+    Row(
+        "no_queue_asked", "no_queue", "broken", "server", 1,
+        "cookies are asked for, but no listener has a Fast Open queue",
+        "in the program, before listen(): setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN",
+    ),
+    Row(
+        "no_queue_which", "no_queue", "broken", "server", 1,
+        "cookies are asked for, but no listener",
+        "nginx.conf",
+    ),
+    Row(
+        "listened_before_0x400", "listened_before_0x400", "broken", "server", 1,
+        "a listener has no Fast Open queue, although",
+        "systemctl restart nginx",
+    ),
+    Row(
+        'no_key', 'no_key', 'broken', 'server', 2,
+        '4 handshakes (1/s): there is no Fast Open key',
+        'sh -c "od -An -tx4 -N16',
+    ),
+    Row(
+        'no_key_unasked', 'no_key', 'broken', 'server', 1,
+        'there is no Fast Open key',
+        'sh -c "od -An -tx4 -N16',
+    ),
+    Row(
+        "accept_queue_full", "accept_queue_full", "broken", "server", 2,
+        "4 handshakes (1/s): the accept queue of port 443",
+        "a faster accept()",
+    ),
+    Row(
+        "accept_queue_full_counted", "accept_queue_full", "broken", "server", 0,
+        "the accept queue of port 443 is full",
+        "a faster accept()",
+    ),
+    Row(
+        "queue_full", "queue_full", "degraded", "server", 2,
+        "4 handshakes (1/s): the Fast Open queue is full (max_qlen 16)",
+        "nginx.conf, in the server block: listen [::]:443 fastopen=256;",
+    ),
+    Row(
+        "queue_full_counted", "queue_full", "degraded", "server", 1,
+        "the Fast Open queue is full (max_qlen 16)",
+        "nginx.conf",
+    ),
+    Row(
+        "queue_capped", "queue_capped", "degraded", "server", 1,
+        "the Fast Open queue is full (max_qlen 16, capped at",
+        "sysctl -w net.core.somaxconn=4096",
+    ),
+    Row(
+        "queue_small", "queue_small", "degraded", "server", 2,
+        "the Fast Open queue of port 443 (16) is too small for the rate: peaks need abo",
+        "nginx.conf",
+    ),
+    Row(
+        "keys_differ_siblings", "keys_differ_siblings", "degraded", "server", 1,
+        "2 sockets share port 443 (SO_REUSEPORT), but have 2 different keys",
+        "in the program: give each of the sockets the same key",
+    ),
+    Row(
+        "keys_differ_namespaces", "keys_differ_namespaces", "degraded", "server", 2,
+        "6 handshakes (2/s): bad cookie: network namespace web serves the same clients",
+        "ip netns exec web cat /proc/sys/net/ipv4/tcp_fastopen_key | tee ",
+    ),
+    Row(
+        "keys_differ_servers", "keys_differ_servers", "degraded", "server", 2,
+        "6 handshakes (2/s): bad cookie: rejected right after a grant",
+        "do all servers behind this address share one key?",
+    ),
+    Row(
+        "keys_differ_servers_proved", "keys_differ_servers", "degraded", "server", 2,
+        "6 handshakes (2/s): bad cookie: rejected right after a grant",
+        "do all servers behind this address share one key?",
+    ),
+    Row(
+        "key_rotated", "key_rotated", "degraded", "server", 2,
+        "6 handshakes (2/s): bad cookie: the key was rotated",
+        "write NEWKEY,OLDKEY",
+    ),
+    Row(
+        "key_rotated_by_peers", "key_rotated", "degraded", "server", 2,
+        "6 handshakes (2/s): bad cookie: the key was rotated",
+        "write NEWKEY,OLDKEY",
+    ),
+    Row(
+        "client_address_changes", "client_address_changes", "degraded", "server", 2,
+        "6 handshakes (2/s): bad cookie: clients in 198.51.100.0/24 come from changing",
+        "nothing on this server",
+    ),
+    Row(
+        "bad_cookie", "bad_cookie", "degraded", "server", 2,
+        "1 handshake (<1/s): bad cookie: made with another key",
+        "do all",
+    ),
+    Row(
+        "without_btf", "bad_cookie", "degraded", "server", 2,
+        "4 handshakes (1/s): bad cookie: made with another key",
+        "do all",
+    ),
+    Row(
+        "failed_child", "failed_child", "degraded", "server", 2,
+        "4 handshakes (1/s): the cookie was valid, but no socket",
+        "look for memory pressure",
+    ),
+    Row(
+        "rejected_unknown", "rejected_unknown", "degraded", "server", 0,
+        "cookies are rejected: another key, a changed",
+        "eBPF tells which",
+    ),
+    Row(
+        'syn_cookies', 'syn_cookies', 'degraded', 'server', 2,
+        "4 handshakes (1/s): SYN cookies are in force: a listener's",
+        'a larger backlog',
+    ),
+    Row(
+        "syn_cookies_always", "syn_cookies", "broken", "server", 0,
+        "SYN cookies are in force by setting",
+        "sysctl -w net.ipv4.tcp_syncookies=1",
+    ),
+    Row(
+        'syn_cookies_counted', 'syn_cookies', 'degraded', 'server', 0,
+        "SYN cookies are in force: a listener's",
+        'a larger',
+    ),
+    Row(
+        "blackhole", "blackhole", "broken", "client", 2,
+        "7 handshakes (2/s): blackhole protection has disabled Fast Open here for at mo",
+        "sysctl -w net.ipv4.tcp_fastopen_blackhole_timeout_sec=600",
+    ),
+    Row(
+        "blackhole_counted", "blackhole", "broken", "client", 0,
+        "blackhole protection has disabled Fast Open here for at most 1200 s more",
+        "sysctl -w net.ipv4.tcp_fastopen_blackhole_timeout_sec=600",
+    ),
+    Row(
+        "syn_dropped", "syn_dropped", "degraded", "client", 2,
+        "2 handshakes (<1/s): SYNs with the option are dropped on the way to 192.0.2.76",
+        "look for a middlebox",
+    ),
+    Row(
+        "syn_dropped_everywhere", "syn_dropped", "degraded", "client", 2,
+        "2 handshakes (<1/s): SYNs with the option are dropped on the way to peers in m",
+        "look for a middlebox",
+    ),
+    Row(
+        "syn_drops_cached", "syn_drops_cached", "degraded", "client", 0,
+        "the last SYN with data to 1 destination (192.0.2.77)",
+        "ip tcp_metrics delete 192.0.2.77",
+    ),
+    Row(
+        "data_not_acked", "data_not_acked", "degraded", "client", 2,
+        "4 handshakes (1/s): the server does not take the SYN data",
+        "run tfotop on the server",
+    ),
+    Row(
+        "many_keys_of_a_server", "keys_differ_servers", "degraded", "client", 2,
+        "4 handshakes (1/s): 192.0.2.77:443 gives a new cookie and rejects it again",
+        "the servers behind this address need one key",
+    ),
+    Row(
+        "none_granted", "none_granted", "degraded", "client", 2,
+        "4 handshakes (1/s): the server grants no cookie",
+        "run tfotop on",
+    ),
+    Row(
+        'client_failed_unknown', 'client_failed_unknown', 'degraded', 'client', 0,
+        "Fast Open of this host's own connections fails: the server does not take",
+        'run `tfotop doctor` on the server',
+    ),
+    Row(
+        'client_failed_lost', 'client_failed_unknown', 'degraded', 'client', 0,
+        "Fast Open of this host's own connections fails: the SYN with data is dropped",
+        'run `tfotop doctor` on the server',
+    ),
+    Row(
+        "cookies_never_used", "cookies_never_used", "degraded", "server", 2,
+        "a peer asks for a cookie at every visit and never",
+        "run `tfotop doctor` on such a client",
+    ),
+    Row(
+        "cookies_used_no_more", "cookies_never_used", "advice", "server", 2,
+        "a peer got a cookie and came without it since",
+        "run `tfotop doctor` on such a client",
+    ),
+    Row(
+        "cookies_never_used_counted", "cookies_never_used", "degraded", "server", 0,
+        "cookies are asked for, but no SYN ever",
+        "run `tfotop doctor` on such a client",
+    ),
+    Row(
+        "backup_key", "backup_key", "advice", "server", 2,
+        "a key rotation is under way: 12 handshakes of 400 accepted (3 %)",
+        None,
+    ),
+    Row(
+        'backup_key_spent', 'backup_key', 'advice', 'server', 2,
+        'a key rotation is under way: nobody used the backup',
+        "sh -c 'key=$(cut -d, -f1 /proc/sys/net/ipv4/tcp_fastopen_key)",
+    ),
+    Row(
+        "proxy_leg", "proxy_leg", "advice", "client", 2,
+        "haproxy takes Fast Open from its clients, but connects onward without",
+        "haproxy.cfg, in the backend: server NAME ADDRESS:PORT tfo",
+    ),
+    Row(
+        "cookie_unused", "cookie_unused", "advice", "client", 2,
+        "8 connections of curl went without Fast Open although",
+        "curl --tcp-fastopen",
+    ),
+]  # fmt: skip
+QUIET: Final = [
+    "healthy",
+    "busy_without_fast_open",
+    "busy_without_fast_open_or_ebpf",
+    "always_asking_programs",
+    "loopback_only",
+]
 
 
-@pytest.mark.parametrize(
-    ("row", "cause", "remedy"),
-    [
-        (total("cookie_refused", 4, "server_bit_off"), "the server bit 0x2 of", "sysctl -w net.ipv4.tcp_fastopen=3"),
-        (total("rejected", 4, "no_queue"), "the listener has no Fast Open queue", "set TCP_FASTOPEN on it"),
-        (total("cookie_refused", 4, "no_key"), "there is no Fast Open key", "sysctl -w net.ipv4.tcp_fastopen_key"),
-        (total("unanswered", 4, "accept_queue_full"), "the accept queue is full", "a larger backlog"),
-        (total("rejected", 4, "queue_full"), "the Fast Open queue is full", "a larger TCP_FASTOPEN value"),
-        (total("rejected", 4, "bad_cookie"), "bad cookie", "do all servers behind this address share one key"),
-        (total("rejected", 4, "syn_cookies"), "SYN cookies are in force", "a larger backlog"),
-        (total("rejected", 4, "failed_child"), "the cookie was valid, but no socket could be made", ""),
-        (total("plain", 4, "blackhole", role="client"), "blackhole protection has disabled", "sysctl -w net.ipv4"),
-        (total("lost", 4, "syn_dropped", role="client"), "SYNs with the option are dropped", "look for a middlebox"),
-        (total("rejected", 4, "data_not_acked", role="client"), "the server does not take", "run tfotop on the server"),
-        (total("cookie_refused", 4, "none_granted", role="client"), "the server grants no", "run tfotop on the server"),
-    ],
-    ids=lambda value: value.reason if isinstance(value, Total) else "",
-)
-def test_a_reason_is_named_with_its_number_and_what_mends_it(row: Total, cause: str, remedy: str) -> None:
-    (finding,) = found(*over_one_interval(row))
-    assert finding.cause.startswith(f"4 handshakes (2/s): {cause}")
-    assert (finding.remedy or "").startswith(remedy)
-    assert finding.tier == 2
+@pytest.mark.parametrize("row", EXPECTED, ids=[row.scenario for row in EXPECTED])
+def test_the_scenario_leads_to_the_finding(row: Row) -> None:
+    model = folded(*doctor.load(row.scenario))
+    (finding,) = findings(model)
+    assert (finding.id, finding.severity, finding.role, finding.tier) == (row.id, row.severity, row.role, row.tier)
+    assert finding.cause[: len(row.cause)] == row.cause
+    assert (finding.fix and finding.fix.short[: len(row.fix or "")]) == row.fix
+    assert finding.evidence
+    assert all(piece.what and piece.value and piece.source for piece in finding.evidence)
+    assert finding.unknown or finding.verify
+    healthy = 2 if gaps(model) else 0
+    assert status([finding], gaps(model)) == {"broken": 1, "degraded": 1, "unsure": 2}.get(row.severity, healthy)
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_nothing_is_wrong(name: str) -> None:
+    model = folded(*doctor.load(name))
+    assert findings(model) == []
+    assert status([], gaps(model)) == 0
+
+
+@pytest.mark.parametrize("name", list(doctor.CASES))
+def test_the_file_is_what_the_script_makes(name: str) -> None:
+    assert doctor.load(name) == doctor.CASES[name], "run: python -m tests.scenarios.doctor"
+
+
+def test_every_scenario_is_expected_and_every_finding_has_one() -> None:
+    assert {path.stem for path in doctor.HERE.glob("*.jsonl")} == set(doctor.CASES)
+    assert {row.scenario for row in EXPECTED} | set(QUIET) == set(doctor.CASES)
+    assert {row.id for row in EXPECTED} == set(IDS)
+    assert {row.severity for row in EXPECTED} == set(SEVERITIES)
 
 
 def test_every_reason_is_a_finding_or_is_known_not_to_be_one() -> None:
-    no_fault = {"no_data_no_cookie", "client_bit_off", "no_cookie_cached", "icmp_unreachable", "reset"}
-    assert set(REASONS) - {None} == set(CAUSES) | no_fault
+    no_fault = {"no_data_no_cookie", "no_cookie_cached", "icmp_unreachable", "reset"}
+    assert set(REASONS) - {None} - set(IDS) == no_fault
+
+
+def change(name: str, **of: Any) -> list[Finding]:
+    """The findings of a scenario whose namespace is otherwise at the end."""
+    first, last = doctor.load(name)
+    return found(first, replace(last, namespaces=(replace(last.namespaces[0], **of), *last.namespaces[1:])))
+
+
+# What mends it
+
+
+@pytest.mark.parametrize("mode", [0, 1, 0x401, 0x605])
+def test_the_other_bits_are_kept(mode: int) -> None:
+    (finding,) = change("server_bit_off", sysctls=doctor.sysctls(mode))
+    assert finding.fix is not None
+    assert finding.fix.command == f"sysctl -w net.ipv4.tcp_fastopen={mode | 2}"
+    assert finding.fix.undo == f"sysctl -w net.ipv4.tcp_fastopen={mode}"
+    assert finding.fix.lasting is not None
+    assert finding.fix.lasting.startswith(f"/etc/sysctl.d/90-tcp-fastopen.conf: net.ipv4.tcp_fastopen = {mode | 2}")
 
 
 @pytest.mark.parametrize(
-    ("handshakes", "words"), [(1, "1 handshake (<1/s): bad"), (2, "2 handshakes (1/s): bad"), (9, "9 handshakes (4/s)")]
+    ("name", "pid", "prefix"),
+    [
+        ("web", 321, "ip netns exec web "),
+        (None, 321, "nsenter -t 321 -n "),
+        ("-x; rm", 321, "nsenter -t 321 -n "),
+        ("a b$(id)", None, "nsenter --net='/run/netns/a b$(id)' "),
+        ("it's", None, """nsenter --net='/run/netns/it'"'"'s' """),
+        (None, None, None),
+    ],
 )
-def test_the_rate(handshakes: int, words: str) -> None:
-    assert causes(*over_one_interval(total("rejected", handshakes, "bad_cookie")))[0].startswith(words)
+def test_the_command_runs_in_the_namespace(name: str | None, pid: int | None, prefix: str | None) -> None:
+    first, last = doctor.load("server_bit_off_in_web")
+    mine, web = last.namespaces
+    (finding,) = found(first, replace(last, namespaces=(mine, replace(web, name=name, pid=pid))))
+    assert finding.fix is not None
+    assert finding.fix.command == (prefix and f"{prefix}sysctl -w net.ipv4.tcp_fastopen=2")
+    assert prefix or finding.fix.text
 
 
-def test_the_first_sample_knows_no_rate() -> None:
-    assert causes(sample(sensor=sensor(total("rejected", 9, "bad_cookie")))) == ["9 handshakes: bad cookie"]
+def test_a_backend_that_cannot() -> None:
+    first, last = doctor.load("proxy_leg")
+    assert last.sensor is not None
+    nginx = tuple(replace(p, process=doctor.NGINX) for p in last.sensor.peers)
+    (finding,) = found(first, replace(last, sensor=replace(last.sensor, peers=nginx)))
+    assert finding.fix is not None
+    assert finding.fix.config == "nginx cannot connect with Fast Open"
 
 
-def test_variants_and_namespaces_add_up() -> None:
-    rows = total("rejected", 1, "bad_cookie"), total("rejected", 2, "bad_cookie", data=True)
-    elsewhere = total("rejected", 3, "bad_cookie", netns=7, netns_cookie=7)
-    assert causes(*over_one_interval(*rows, elsewhere)) == ["6 handshakes (3/s): bad cookie"]
+def test_two_listeners_of_one_port_both_get_a_queue() -> None:
+    both = (listener(max_qlen=0), listener(address="0.0.0.0", cookie=78, max_qlen=0))
+    (finding,) = change("no_queue", listeners=both)
+    assert finding.fix is not None
+    assert [queue.cookie for queue in finding.fix.queues] == [77, 78]
+    assert finding.port == 443
 
 
-def test_the_worst_comes_first() -> None:
-    rows = total("rejected", 900, "bad_cookie"), total("cookie_refused", 1, "server_bit_off")
-    assert [cause.split(": ")[1][:10] for cause in causes(*over_one_interval(*rows))] == ["the server", "bad cookie"]
+def test_which_of_several_listeners_is_a_candidate() -> None:
+    (finding,) = found(*doctor.load("no_queue_which"))
+    assert finding.candidates == ("port 443 of nginx[812]", "port 80 of nginx[812]")
+    assert "eBPF" in (finding.check or "")
+    assert finding.fix is not None
+    assert finding.fix.queues == ()
 
 
-def test_what_has_ended_comes_after_what_happens_now() -> None:
-    past = total("cookie_refused", 3, "server_bit_off")
-    first, second = over_one_interval(past)
-    third = sample(3, sensor=sensor(past, total("rejected", 412, "bad_cookie")), namespaces=second.namespaces)
-    assert causes(first, second, third) == [
-        "412 handshakes (412/s): bad cookie",
-        "3 handshakes (none now): the server bit 0x2 of net.ipv4.tcp_fastopen is off",
-    ]
+# Candidates, and what separates them
 
 
-def test_totals_that_differ_from_the_kernel_come_before_everything() -> None:
-    after = sample(
-        1,
-        sensor=sensor(total("accepted", 3), total("rejected", 9, "queue_full")),
-        namespaces=(namespace(counters=counters(Passive=5, ListenOverflow=9)),),
-    )
-    first, second = found(EMPTY, after)
-    assert first == Finding(
-        cause="totals and kernel differ: TCPFastOpenPassive +5, tfotop +3 (netns 4026531833)", remedy=None, tier=2
-    )
-    assert "queue is full" in second.cause
-
-
-# Without it: candidates
-
-
-def moved(**of: object) -> tuple[Sample, Sample]:
-    """Two samples without the sensor; the second namespace is made of what is given."""
-    return sample(namespaces=(namespace(**{**of, "counters": counters()}),)), sample(1, namespaces=(namespace(**of),))
-
-
-def test_an_overflow_is_a_full_queue() -> None:
-    (finding,) = found(*moved(counters=counters(ListenOverflow=1)))
-    assert (finding.cause, finding.tier) == ("the Fast Open queue is full", 0)
-
-
-def test_a_failure_has_candidates_and_names_what_tells() -> None:
-    (finding,) = found(*moved(counters=counters(PassiveFail=1)))
-    assert "another key, a changed address, or a child that failed" in finding.cause
-    assert finding.remedy == "eBPF tells which"
-
-
-ASKED = counters(CookieReqd=1)
-MUTE = listener(max_qlen=0)
-
-
-def test_cookies_asked_for_while_the_server_bit_is_off() -> None:
-    (finding,) = found(*moved(counters=ASKED, sysctls=Sysctls(tcp_fastopen=1), listeners=None))
-    assert finding == Finding(
-        cause="cookies are asked for, but the server bit 0x2 of net.ipv4.tcp_fastopen is off",
-        remedy="sysctl -w net.ipv4.tcp_fastopen=3",
-        tier=0,
-    )
-
-
-def test_cookies_asked_for_while_no_listener_takes_them() -> None:
-    (finding,) = found(*moved(counters=ASKED, listeners=(MUTE, MUTE)))
-    assert (finding.cause, finding.tier) == ("cookies are asked for, but no listener has a Fast Open queue", 1)
+@pytest.mark.parametrize(
+    ("name", "candidates"),
+    [
+        ("bad_cookie", {"key_rotated", "keys_differ_servers", "client_address_changes"}),
+        ("rejected_unknown", {"key_rotated", "keys_differ_servers", "client_address_changes", "failed_child"}),
+        ("client_failed_unknown", {"server_bit_off", "no_queue", "bad_cookie", "failed_child", "queue_full",
+                                   "syn_cookies", "syn_dropped"}),
+        ("client_failed_lost", {"syn_dropped"}),
+        ("none_granted", {"server_bit_off", "no_queue", "syn_cookies", "no_key", "a middlebox strips the option"}),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_apart_is_listed_with_the_check(name: str, candidates: set[str]) -> None:
+    (finding,) = found(*doctor.load(name))
+    assert set(finding.candidates) == candidates
+    assert finding.check
+    assert {c for c in candidates if " " not in c} <= set(IDS)
 
 
 @pytest.mark.parametrize(
     "of",
     [
-        pytest.param({"listeners": (MUTE, listener())}, id="one takes them"),
-        pytest.param({"listeners": (MUTE, listener(max_qlen=None))}, id="one is not known"),
+        pytest.param({"listeners": (doctor.MUTE, listener())}, id="one takes them"),
+        pytest.param({"listeners": (doctor.MUTE, listener(max_qlen=None))}, id="one is not known"),
         pytest.param({"listeners": None}, id="none is known"),
         pytest.param({"listeners": None, "sysctls": None}, id="nothing is known"),
         pytest.param({"sysctls": Sysctls()}, id="the mode is not known"),
     ],
 )
 def test_what_is_not_known_is_no_finding(of: dict[str, object]) -> None:
-    assert found(*moved(counters=ASKED, **of)) == []
+    assert change("no_queue_asked", **of) == []
+
+
+# Now and before
 
 
 def test_what_happened_before_tfotop_is_no_finding() -> None:
-    old = sample(namespaces=(namespace(counters=dict.fromkeys(COUNTERS, 1000), listeners=(MUTE,)),))
+    old = sample(namespaces=(namespace(counters=dict.fromkeys(COUNTERS, 1000), listeners=(doctor.MUTE,)),))
     assert found(old) == []
     assert found(old, later(old, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("handshakes", "seconds", "words"),
+    [
+        (1, 2, "1 handshake (<1/s): "),
+        (2, 2, "2 handshakes (1/s): "),
+        (9, 2, "9 handshakes (4/s): "),
+        (9, 0, "9 handshakes: "),
+    ],
+)
+def test_the_rate(handshakes: int, seconds: int, words: str) -> None:
+    bare = (namespace(counters=None),)
+    ends = sample(seconds, sensor=sensor(total("rejected", handshakes, "bad_cookie")), namespaces=bare)
+    model = folded(*([sample(sensor=sensor(), namespaces=bare)] if seconds else []), ends)
+    assert findings(model)[0].cause.startswith(words)
+
+
+def test_variants_add_up_but_not_namespaces() -> None:
+    rows = total("rejected", 1, "bad_cookie"), total("rejected", 2, "bad_cookie", data=True)
+    elsewhere = total("rejected", 3, "bad_cookie", netns=doctor.WEB, netns_cookie=9)
+    causes = [(f.netns, f.count) for f in found(*doctor.watched(*rows, elsewhere, others=(doctor.web(),)))]
+    assert causes == [(doctor.OWN, 3), (doctor.WEB, 3)]
+
+
+def test_a_namespace_that_is_gone_cannot_be_mended() -> None:
+    gone = total("rejected", 3, "bad_cookie", netns=7, netns_cookie=7)
+    first, last = doctor.watched(gone)
+    assert [f.netns for f in found(first, last)] == [7]
+    assert found(first, last, later(last, 1)) == []
+
+
+def test_the_worst_comes_first_and_what_has_ended_last() -> None:
+    rows = total("rejected", 900, "failed_child"), total("cookie_refused", 1, "server_bit_off")
+    first, last = doctor.watched(*rows, sysctls=doctor.sysctls(1))
+    assert [f.id for f in found(first, last)] == ["server_bit_off", "failed_child"]
+    ended = replace(later(last, 1), namespaces=(namespace(counters=None),))
+    assert [(f.id, f.severity, f.now) for f in found(first, last, ended)] == [
+        ("failed_child", "degraded", False),
+        ("server_bit_off", "past", False),
+    ]
+
+
+def test_the_ranks_are_a_total_order() -> None:
+    found_all = [findings(folded(*case))[0] for name, case in doctor.CASES.items() if name not in QUIET]
+    ranked = sorted(found_all, key=rank)
+    assert [SEVERITIES.index(f.severity) for f in ranked] == sorted(SEVERITIES.index(f.severity) for f in found_all)
 
 
 def test_with_the_sensor_the_counters_alone_accuse_nobody() -> None:
@@ -180,37 +515,43 @@ def test_with_the_sensor_the_counters_alone_accuse_nobody() -> None:
         sensor=sensor(total("rejected", 1, "failed_child")),
         namespaces=(namespace(counters=counters(PassiveFail=1)),),
     )
-    assert causes(EMPTY, after) == ["1 handshake (1/s): the cookie was valid, but no socket could be made"]
+    assert [f.id for f in found(sample(sensor=sensor()), after)] == ["failed_child"]
 
 
-# Nothing is wrong
+# Bad cookies
 
 
-def test_a_healthy_server() -> None:
-    rows = (
-        total("plain", 50),
-        total("cookie_granted", 10, request=True),
-        total("accepted", 400, data=True),
-        total("accepted", 3, variant="backup_key", data=True),
-        total("unanswered", 4),
-        total("reset", 2, "reset", role="client"),
-        total("cookie_granted", 2, "no_cookie_cached", role="client", request=True),
-        total("accepted", 8, role="client", data=True),
-        total("plain", 5, "client_bit_off", role="client"),
-        total("rejected", 1, "no_data_no_cookie", data=True),
-    )
-    kernel = counters(Passive=403, PassiveAltKey=3, CookieReqd=10, Active=8)
-    assert found(EMPTY, sample(1, sensor=sensor(*rows), namespaces=(namespace(counters=kernel),))) == []
+def test_siblings_explain_bad_cookies() -> None:
+    two = (listener(own_key="beef"), listener(cookie=78, own_key="cafe"))
+    assert [f.id for f in change("keys_differ_servers", listeners=two)] == ["keys_differ_siblings"]
 
 
-def test_a_busy_host_without_fast_open() -> None:
-    kernel = COUNTERS | {"SyncookiesSent": 9, "ListenOverflows": 5, "TCPSynRetrans": 70, "TCPTimeouts": 90}
-    place = {"sysctls": Sysctls(tcp_fastopen=0), "listeners": (MUTE,)}
-    rows = (total("plain", 90_000), total("plain", 20_000, "client_bit_off", role="client"), total("unanswered", 300))
-    joined = sensor(*rows, attached_ns=START_MONO_NS)
-    assert found(EMPTY, sample(1, sensor=joined, namespaces=(namespace(counters=kernel, **place),))) == []
-    assert found(*moved(counters=kernel, **place)) == []
+def test_two_families_of_one_port_may_have_two_keys() -> None:
+    two = (listener(own_key="beef"), listener(address="0.0.0.0", cookie=78, own_key="cafe"))
+    assert change("keys_differ_siblings", listeners=two) == []
 
 
-def test_nothing_known_is_nothing_found() -> None:
-    assert found(Sample(wall_ns=1, mono_ns=1, tier=0)) == []
+@pytest.mark.parametrize(("backup", "wanted"), [(None, "key_rotated"), ("a41f", "bad_cookie")])
+def test_a_rotation_that_keeps_the_old_key_rejects_nobody_for_it(backup: str | None, wanted: str) -> None:
+    (finding,) = change("key_rotated", keys=doctor.Keys(primary="77aa", backup=backup))
+    assert finding.id == wanted
+
+
+# What is missing
+
+
+@pytest.mark.parametrize(
+    ("edit", "gap"),
+    [
+        (lambda s: replace(s, namespaces=()), "no network namespace"),
+        (lambda s: replace(s, namespaces=(namespace(sysctls=None),)), "net.ipv4.tcp_fastopen could not"),
+        (lambda s: replace(s, namespaces=(namespace(counters=None),)), "the kernel's counters could not"),
+        (lambda s: replace(s, namespaces=(namespace(listeners=None),)), "the listening sockets could not"),
+        (lambda s: replace(s, tier=0), "not root"),
+    ],
+)
+def test_what_is_missing_is_said_and_nothing_can_be_told(edit: Callable[[Sample], Sample], gap: str) -> None:
+    model = folded(edit(sample()))
+    (text,) = gaps(model)
+    assert text.startswith(gap)
+    assert status(findings(model), [text]) == 2
