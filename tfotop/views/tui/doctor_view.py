@@ -13,7 +13,9 @@ ABOUT: Final = "`tfotop doctor` judges a few seconds as a whole; here it is the 
 
 def lines(model: Model | None, width: int) -> list[str]:
     """The verdict, then a block for each finding, worst first."""
-    return [NOTHING_YET[:width]] if model is None else [line[:width] for line in _lines(model, width)]
+    if model is None:
+        return [NOTHING_YET[:width]]
+    return [line[i : i + width] for line in _lines(model, width) for i in range(0, len(line) or 1, width)]
 
 
 def _lines(model: Model, width: int) -> Iterator[str]:
