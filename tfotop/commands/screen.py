@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfotop.commands.common import NO_SENSOR, NO_SENSOR_YET, RECORDS_PER_S, selection, start
+from tfotop.commands.probing import prober
 from tfotop.model.state import Model
 
 
@@ -37,6 +38,7 @@ def run(chosen: argparse.Namespace) -> int:
 
     utf8 = speaks_utf8(started_with() or os.environ)
     app = tui.TfotopApp(platform.node(), platform.release(), chosen.interval, selection(chosen), past, utf8)
+    app.prober = prober(chosen.no_bpf)
     status = tui.run(app, feed)
     # The feed may be in the middle of a reading. What it holds, and with it the sensor, goes with the process: at once.
     sys.stdout.flush()

@@ -19,8 +19,10 @@ from tfotop.views.tui.body import Body
 from tfotop.views.tui.habits import Habits
 from tfotop.views.tui.layout import Layout, layout
 from tfotop.views.tui.messages import ModelReady
+from tfotop.views.tui.probe_screen import Prober, ProbeScreen, target_of
 from tfotop.views.tui.travel import Past, Travel
 from tfotop.views.tui.widgets.filter_bar import FilterBar
+from tfotop.views.tui.widgets.peers import PeersTable
 from tfotop.views.tui.widgets.tabs import Tabs
 
 
@@ -39,7 +41,10 @@ class TfotopApp(Habits, Travel):
         Binding("4", "page('counters')", "counters", show=False),
         Binding("5", "page('latency')", "latency", show=False),
         Binding("d", "page('doctor')", "doctor", show=False),
+        Binding("p", "probe", "probe a server", show=False),
     ]
+
+    prober: Prober | None = None  # how to make a probe
 
     def __init__(
         self,
@@ -127,6 +132,13 @@ class TfotopApp(Habits, Travel):
         if not self.open_group():
             self.body.climb()
             self._turned()
+
+    def action_probe(self) -> None:
+        """Of the peer under the cursor, or of what is typed."""
+        if self.prober is None:
+            self.say("no probe from here: tfotop probe HOST")
+        else:
+            self.push_screen(ProbeScreen(self.prober, target_of(self.query_one(PeersTable).selected)))
 
     async def action_back(self) -> None:
         """To the view below; from the peers out of a group, or of the filter."""
