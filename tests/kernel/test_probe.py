@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from tfotop.commands.probing import prober
+
 from .bed import Bed, Server, cached_cookie, counting, exchange, listen, port_of, rotate_key, until
 from .bed.filters import filtering
 from .bed.polling import PATIENCE
@@ -255,6 +257,26 @@ def test_a_closed_pipe_ends_it_quietly(bed: Bed) -> None:
     assert out.startswith("probe ")
     assert err == ""
     assert len(server.requests) < 200
+
+
+def test_the_screen_gets_it_line_by_line_and_can_end_it(bed: Bed) -> None:
+    server, lines = serve(bed), list[str | None]()
+    stop = bed.client.run(prober(no_bpf=True), f"{at(bed, server.port)} -c 1000 -i 0.02", lines.append)
+    until(lambda: sum("with" in (line or "") for line in lines) > 6, 20, "some lines")
+    stop()
+    until(lambda: lines[-1] is None, 10, "its end")
+    assert (lines[0] or "").startswith(f"probe {bed.server.v4} port {server.port}: ")
+    assert any((line or "").startswith("Fast Open works: ") for line in lines)
+    stop()  # again does no harm
+
+
+def test_what_the_screen_cannot_probe_is_said(bed: Bed) -> None:
+    for typed in ("web:0", 'web "'):
+        lines = list[str | None]()
+        bed.client.run(prober(no_bpf=True), typed, lines.append)
+        until(lambda lines=lines: lines and lines[-1] is None, 10, "its end")  # type: ignore[misc]
+        assert len(lines) == 2
+        assert "expected HOST" in (lines[0] or "")
 
 
 def test_blackhole_protection_is_not_set_off(bed: Bed) -> None:
