@@ -94,14 +94,22 @@ def test_tls(slow_bed: Bed, six: bool) -> None:
 
 
 def test_httping_measures_the_same(slow_bed: Bed) -> None:
-    """The same request over the same link, with a cookie and on the first contact: within 1 ms."""
+    """The same request over the same link, with a cookie and on the first contact: within 1 ms.
+
+    By their lower quartiles: what disturbs a measurement makes it longer.
+    """
     need("nginx", "httping")
     nginx(slow_bed)
     url = f"http://{slow_bed.server.v4}:{PORT}/"
-    printed = slow_bed.client.command("httping", "-F", "-g", url, "-c", "8", "-i", "0.1")
+    printed = slow_bed.client.command("httping", "-F", "-g", url, "-c", "16", "-i", "0.1")
     first, *others = [float(time) for time in re.findall(r"time= *(\d+\.\d+) ms", printed)]
-    assert len(others) == 7, printed
+    assert len(others) == 15, printed
     forget_cookies(slow_bed.client)
-    summary = probed(slow_bed, False, "--http", "/", "-c", "7").address["summary"]
-    assert abs(summary["with"]["median_us"] / 1000 - statistics.median(others)) < 1, (summary, printed)
-    assert abs(summary["first_contact_us"] / 1000 - first) < 2, (summary, printed)
+    done = probed(slow_bed, False, "--http", "/", "-c", "15")
+    ours = [e["first_byte_us"] / 1000 for e in done.exchanges if e["how"] == "with"]
+    assert abs(quartile(ours) - quartile(others)) < 1, (ours, others)
+    assert abs(done.exchanges[0]["first_byte_us"] / 1000 - first) < 5, (done.exchanges[0], first)
+
+
+def quartile(values: list[float]) -> float:
+    return statistics.quantiles(values, n=4)[0]
