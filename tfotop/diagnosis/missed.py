@@ -6,7 +6,7 @@ from typing import Final
 
 from tfotop.diagnosis import places, programs
 from tfotop.diagnosis.finding import ADVICE, Evidence, Finding, Fix
-from tfotop.diagnosis.scene import SENSOR, Scene, grouped
+from tfotop.diagnosis.scene import SENSOR, Scene, changed_peers, grouped
 from tfotop.model.latency import median, rtt_us
 from tfotop.model.state import Model, PeerState, State
 from tfotop.words import ROLES
@@ -39,8 +39,8 @@ def savings(model: Model) -> list[Saving]:
 
 
 def _saving(model: Model, role: str) -> Saving | None:
-    newest = [p for p in model.peers.values() if p.sample_mono_ns == model.mono_ns and p.reading.role == role]
-    plain = [p for p in newest if p.interval.get("plain") and not places.loopback(p.reading.address)]
+    mine = (p for _, p in changed_peers(model) if p.reading.role == role and p.interval.get("plain"))
+    plain = [p for p in mine if not places.loopback(p.reading.address)]
     handshakes = sum(p.interval["plain"] for p in plain)
     if not handshakes:
         return None
@@ -66,7 +66,7 @@ def cookie_unused(scene: Scene) -> Iterator[Finding]:
     cached = {m.destination for m in (scene.place.metrics if scene.place else None) or () if m.fo_cookie_len}
     if not cached or not scene.came("client", "plain").now:
         return
-    plain = [p for p in scene.peers if p.reading.role == "client" and p.reading.address in cached and _only_plain(p)]
+    plain = [p for p in scene.newest if p.reading.role == "client" and p.reading.address in cached and _only_plain(p)]
     plain = [p for p in plain if p.reading.last_reason not in ("blackhole", "client_bit_off")]
     if not plain:
         return
@@ -100,9 +100,9 @@ def proxy_leg(scene: Scene) -> Iterator[Finding]:
     """A program whose clients use Fast Open, and that itself connects onward without."""
     if not scene.came("server", "accepted").handshakes or not scene.came("client", "plain").now:
         return
-    served = {p.reading.process.comm for p in scene.peers if p.reading.process and _accepts(p)}
+    served = {p.reading.process.comm for p in scene.newest if p.reading.process and _accepts(p)}
     onward: dict[str, list[PeerState]] = defaultdict(list)
-    for p in scene.peers:
+    for p in scene.newest:
         if p.reading.role == "client" and p.reading.process and p.reading.process.comm in served:
             onward[p.reading.process.comm].append(p)
     for comm, peers in onward.items():

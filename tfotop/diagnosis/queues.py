@@ -8,7 +8,6 @@ from tfotop.diagnosis import places, programs
 from tfotop.diagnosis.finding import BROKEN, DEGRADED, PAST, Evidence, Finding, Fix, Queue
 from tfotop.diagnosis.scene import Scene, Seen
 from tfotop.model.latency import rtt_us
-from tfotop.model.state import PeerState
 from tfotop.sample import Listener
 from tfotop.words import SERVER_BIT, SERVER_WITHOUT_SOCKOPT_BIT
 
@@ -160,21 +159,15 @@ def small(scene: Scene) -> Iterator[Finding]:
     """By its size against the rate: on average rate x RTT wait in it (Little's law), in peaks four sigma more."""
     if scene.seen("queue_full").now or not scene.model.interval_s:
         return
-    newest = scene.model.mono_ns
+    if not scene.came("server", "accepted").now:
+        return
+    accepted = [p for p in scene.newest if p.reading.role == "server" and p.interval.get("accepted")]
     for listener in scene.listeners:
-        mine = [p for p in _accepted(scene, listener.port) if p.sample_mono_ns == newest]
+        mine = [p for p in accepted if p.reading.port == listener.port]
         mean = sum(p.interval["accepted"] * (rtt_us(p.reading) or 0) / 1e6 for p in mine) / scene.model.interval_s
         peak = ceil(mean + 4 * sqrt(mean))
         if listener.max_qlen and peak > listener.max_qlen and mean > listener.max_qlen / 4:
             yield _small(scene, listener, mean, peak, sum(p.interval["accepted"] for p in mine))
-
-
-def _accepted(scene: Scene, port: int) -> list[PeerState]:
-    if not scene.came("server", "accepted").now:
-        return []
-    return [
-        p for p in scene.peers if p.reading.role == "server" and p.reading.port == port and p.interval.get("accepted")
-    ]
 
 
 def _small(scene: Scene, listener: Listener, mean: float, peak: int, accepted: int) -> Finding:

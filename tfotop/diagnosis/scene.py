@@ -1,12 +1,14 @@
 """One network namespace of a Model with all that was seen in it, and the words for how often."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from tfotop.diagnosis.finding import Evidence
+from tfotop.diagnosis.places import endpoint
 from tfotop.model.selection import split_endpoint
-from tfotop.model.state import Model, NamespaceState, PeerState
+from tfotop.model.state import Model, NamespaceState, PeerKey, PeerState
 from tfotop.sample import Handshake, Listener, Namespace, Total
 
 REFUSED: Final = ("cookie_refused", "rejected", "lost", "unanswered")
@@ -30,11 +32,43 @@ class Seen(NamedTuple):
         return f"{number} ({rate})"
 
 
+class Crowd:
+    """The peers of a model by the cookie (else the inode number) of their namespace: gone through once, if at all."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @cached_property
+    def all(self) -> Mapping[int | None, Sequence[PeerState]]:
+        """Every peer."""
+        return _by_namespace(self._model.peers.items())
+
+    @cached_property
+    def newest(self) -> Mapping[int | None, Sequence[PeerState]]:
+        """Those that changed in the last interval."""
+        return _by_namespace(changed_peers(self._model))
+
+
+def changed_peers(model: Model) -> Iterator[tuple[PeerKey, PeerState]]:
+    """The peers that changed in the last interval, newest first: fold puts them last."""
+    for key in reversed(list(model.peers)):
+        if model.peers[key].sample_mono_ns != model.mono_ns:
+            return
+        yield key, model.peers[key]
+
+
+def _by_namespace(items: Iterable[tuple[PeerKey, PeerState]]) -> dict[int | None, list[PeerState]]:
+    result: dict[int | None, list[PeerState]] = defaultdict(list)
+    for key, state in items:
+        result[key[0]].append(state)
+    return result
+
+
 class Scene:
     """A namespace, or (``state`` None) all handshakes of a sensor that cannot tell namespaces apart."""
 
-    def __init__(self, model: Model, state: NamespaceState | None) -> None:
-        self.model, self.state = model, state
+    def __init__(self, model: Model, state: NamespaceState | None, crowd: Crowd) -> None:
+        self.model, self.state, self._crowd = model, state, crowd
         self.place: Namespace | None = state.reading if state else None
         self.totals: tuple[Total, ...] = state.totals if state else tuple(t for t in model.totals if t.netns is None)
         self.interval: tuple[Total, ...] = (
@@ -104,12 +138,21 @@ class Scene:
         return tuple(h for h in self.model.handshakes if self.inum in (None, h.netns))
 
     @cached_property
-    def peers(self) -> tuple[PeerState, ...]:
+    def peers(self) -> Sequence[PeerState]:
         """Its peers; going through all of a busy host is dear, so it is done only where something was seen."""
+        return self._of(self._crowd.all)
+
+    @cached_property
+    def newest(self) -> Sequence[PeerState]:
+        """Its peers that changed in the last interval."""
+        return self._of(self._crowd.newest)
+
+    def _of(self, groups: Mapping[int | None, Sequence[PeerState]]) -> Sequence[PeerState]:
         if self.place is None:
-            return tuple(self.model.peers.values())
-        keys = {key for key in (self.place.cookie, self.place.inum) if key is not None}
-        return tuple(state for key, state in self.model.peers.items() if key[0] in keys)
+            return groups.get(None, ())
+        keys = dict.fromkeys(key for key in (self.place.cookie, self.place.inum) if key is not None)
+        found = [groups[key] for key in keys if key in groups]
+        return found[0] if len(found) == 1 else [state for group in found for state in group]
 
     def ports_of(self, reason: str) -> tuple[int, ...]:
         """The ports of the listeners that refused for this reason, as far as that is known."""
@@ -148,18 +191,19 @@ class Scene:
     def queue_evidence(self, listener: Listener) -> Evidence:
         """A listener's queue as evidence."""
         value = "not known" if listener.max_qlen is None else f"max_qlen {listener.max_qlen}"
-        what = f"Fast Open queue of port {listener.port}"
+        what = f"Fast Open queue of {endpoint(listener)}"
         return Evidence(what=what, value=value, source="getsockopt(TCP_FASTOPEN) on the socket itself", tier=1)
 
 
 def scenes(model: Model) -> Iterator[Scene]:
     """Every namespace; handshakes of a sensor without BTF belong to none of them."""
+    crowd = Crowd(model)
     for state in model.namespaces:
-        scene = Scene(model, state)
+        scene = Scene(model, state, crowd)
         if not scene.gone or scene.interval:
             yield scene
     if model.attached and not model.btf:
-        yield Scene(model, None)
+        yield Scene(model, None, crowd)
 
 
 def grouped(values: Mapping[str, int]) -> str:
