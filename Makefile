@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench test-kernels clean run-packages test-packages kernel-packages FORCE
+.PHONY: help run test lint bench screenshots test-kernels clean run-packages test-packages kernel-packages FORCE
 
 KERNELS ?= 6.1 6.12
 KERNEL_TESTS ?= tests/kernel -m sensor
@@ -55,6 +55,9 @@ endef
 
 bench: test-packages .venv/dev ## print speed and memory against their limits (BENCH_ARGS=...)
 	@exec $(AS_ROOT) $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+screenshots: .venv/dev ## make the pictures in screenshots/ anew, from recorded scenarios
+	@$(BIN)/python -m screenshots.make
 
 test-kernels: test-packages kernel-packages .venv/dev ## run the sensor's tests on other kernels, under qemu (KERNELS=...)
 	@declare -A result

@@ -100,7 +100,7 @@ async def test_the_palette_has_the_keys_and_the_themes() -> None:
 @pytest.mark.parametrize(
     ("pressed", "copied", "said"),
     [
-        ("j y", "10.2.4.17          server   443 rejected    240    420", "copied: 10.2.4.17"),
+        ("j y", "10.2.4.17         server   443 rejected    240    420", "copied: 10.2.4.17"),
         ("3 y", "14:13:38.800 client 10.9.0.14:8443", "copied: 14:13:38.800"),
         ("4 j y", "TCPFastOpenActiveFail", "copied: TCPFastOpenActiveFail"),
         ("2 y", "0.0.0.0", "copied: 0.0.0.0"),

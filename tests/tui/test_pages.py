@@ -155,9 +155,9 @@ async def test_the_newest_handshake_is_at_the_top_and_the_cursor_stays_there() -
     run = models(make.load("incident"))
     async with running(run[3]) as pilot:
         await press(pilot, "3")
-        assert lines(pilot)[8].startswith("14:13:22.800")
+        assert lines(pilot)[9].startswith("14:13:22.800")
         await feed(pilot, run[4])
-        assert lines(pilot)[8].startswith("14:13:23.800")
+        assert lines(pilot)[9].startswith("14:13:23.800")
         assert pilot.app.query_one(HandshakesTable).selected == run[4].handshakes[-1]
 
 
@@ -176,7 +176,7 @@ async def test_a_chosen_handshake_stays_where_it_is_while_others_come() -> None:
 
 @pytest.mark.parametrize(
     ("keys", "place"),
-    [("j", 1), ("down", 1), ("G", 79), ("end k", 78), ("pagedown", 14), ("ctrl+f ctrl+b", 0), ("end g", 0), ("up", 0)],
+    [("j", 1), ("down", 1), ("G", 79), ("end k", 78), ("pagedown", 13), ("ctrl+f ctrl+b", 0), ("end g", 0), ("up", 0)],
 )
 async def test_keys_of_the_feed(keys: str, place: int) -> None:
     model = fold(None, sample(sensor=sensor(handshakes=tuple(handshake(ts_ns=i * 10**9) for i in range(80)))))

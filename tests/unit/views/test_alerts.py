@@ -103,30 +103,47 @@ def test_what_cannot_be_read_comes_behind_what_is_wrong() -> None:
 
 LONG = Alert("x" * 200, "y" * 200, START_WALL_NS, None, 3)
 SHORT = Alert("it is off", "sysctl -w a=3", START_WALL_NS)
+WORDS = Alert("word " * 20 + "end", None, START_WALL_NS)
 
 
 @pytest.mark.parametrize(
     ("alert", "width", "expected"),
     [
-        (None, 80, ["ok  no finding", ""]),
-        (SHORT, 80, ["! it is off  14:13:20", "  fix: sysctl -w a=3" + " " * 42 + "  d doctor  Y copy"]),
-        (SHORT, 120, ["! it is off  since 14:13:20", "  fix: sysctl -w a=3" + " " * 82 + "  d doctor  Y copy"]),
-        (SHORT._replace(ended_ns=START_WALL_NS + SECOND), 80, ["! it is off  ended 14:13:21"]),
+        (None, 80, ["ok  no finding", "", ""]),
+        (SHORT, 80, [f"{'! it is off':72}14:13:20", f"{'  fix: sysctl -w a=3':64}d doctor  Y copy", ""]),
+        (SHORT, 120, [f"{'! it is off':106}since 14:13:20", f"{'  fix: sysctl -w a=3':104}d doctor  Y copy", ""]),
+        (SHORT._replace(ended_ns=START_WALL_NS + SECOND), 80, [f"{'! it is off':66}ended 14:13:21"]),
+        (
+            WORDS,
+            80,
+            [f"{'! ' + 'word ' * 12:72}14:13:20", "  " + "word " * 8 + "end", f"{'':64}d doctor  Y copy"],
+        ),
         (
             LONG,
             80,
-            [f"! {'x' * 67}…  14:13:20", f"  fix: {'y' * 43}…  (+3 more)  d doctor  Y copy"],
+            [
+                f"! {'x' * 62:70}14:13:20",
+                f"  {'x' * 77}…",
+                f"  fix: {'y' * 43}…  (+3 more)  d doctor  Y copy",
+            ],
         ),
-        (LONG, 20, [f"! {'x' * 7}…  14:13:20", f"  fix: {'y' * 12}…"]),
+        (LONG, 20, ["! xx        14:13:20", f"  {'x' * 17}…", f"  fix: {'y' * 12}…"]),
     ],
     ids=str,
 )
 def test_lines(alert: Alert | None, width: int, expected: list[str]) -> None:
-    found = lines(alert, width, 2, ("d doctor", "Y copy"))
-    assert len(found) == 2
+    found = lines(alert, width, 3, ("d doctor", "Y copy"))
+    assert len(found) == 3
     assert found[: len(expected)] == expected
     assert all(len(line) <= width for line in found)
-    assert lines(alert, width, 1, ("d doctor",)) == expected[:1]
+
+
+def test_lines_of_a_low_terminal() -> None:
+    assert lines(LONG, 80, 1, ()) == [f"! {'x' * 67}…  14:13:20"]
+    assert lines(WORDS, 80, 2, ("d doctor",)) == [
+        "! " + "word " * 13 + "wo…  14:13:20",
+        f"{'':72}d doctor",
+    ]
 
 
 def test_wrapped() -> None:

@@ -11,9 +11,9 @@ from tfotop.views.tui.layout import Layout, layout
     ("size", "expected"),
     [
         ((1, 1), Layout(small=True, alert=1, rates=1, footer=1, counters=False, side=0, feed=0)),
-        ((59, 24), Layout(small=True, alert=2, rates=2, footer=2, counters=False, side=0, feed=0)),
+        ((59, 24), Layout(small=True, alert=3, rates=2, footer=2, counters=False, side=0, feed=0)),
         ((60, 16), Layout(small=False, alert=1, rates=1, footer=1, counters=False, side=0, feed=0)),
-        ((80, 24), Layout(small=False, alert=2, rates=2, footer=2, counters=False, side=0, feed=0)),
+        ((80, 24), Layout(small=False, alert=3, rates=2, footer=2, counters=False, side=0, feed=0)),
         ((120, 40), Layout(small=False, alert=2, rates=2, footer=2, counters=True, side=0, feed=0)),
         ((160, 24), Layout(small=False, alert=2, rates=1, footer=2, counters=False, side=76, feed=0)),
         ((200, 60), Layout(small=False, alert=2, rates=1, footer=2, counters=True, side=80, feed=20)),

@@ -17,6 +17,7 @@ GONE_NS: Final = 60 * 10**9  # so long it is said to have ended
 TOLD: Final = (BROKEN, DEGRADED, UNSURE)
 COUNTED: Final = re.compile(r"^\d+ handshakes?(?: \([^)]*\))?: ")  # what changes all the time, and the rates tell
 AT_LENGTH: Final = 100
+TIME: Final = 16  # columns
 Name = tuple[str, str | None, int | None, int | None]
 
 
@@ -94,22 +95,31 @@ def _words(finding: Finding) -> str:
 
 
 def lines(alert: Alert | None, width: int, height: int, keys: Sequence[str]) -> list[str]:
-    """Always ``height`` lines (1 or 2), so that nothing below moves."""
+    """Always ``height`` lines (1 to 3), so that nothing below moves: the cause, then what mends it."""
     if alert is None:
-        return ["ok  no finding", ""][:height]
+        return ["ok  no finding", "", ""][:height]
     since = "since " if width >= AT_LENGTH else ""
-    when = "" if alert.since_ns is None else f"  {since}{_clock(alert.since_ns)}"
+    when = "" if alert.since_ns is None else f"{since}{_clock(alert.since_ns)}"
     if alert.ended_ns is not None:
-        when = f"  ended {_clock(alert.ended_ns)}"
+        when = f"ended {_clock(alert.ended_ns)}"
     more = [f"(+{alert.more} more)"] if alert.more else []
-    fix = f"  fix: {printable(alert.fix)}" if alert.fix else ""
-    first = cut(f"! {alert.text}", max(width // 2, width - len(when))) + when
-    return [cut(first, width), _ends(fix, "  ".join([*more, *keys]), width)][:height]
+    cause = _cause(f"! {alert.text}", max(1, height - 1), width, TIME if when else 0)
+    cause[0] = _ends(cause[0], when, width)
+    fix = _ends(f"  fix: {printable(alert.fix)}" if alert.fix else "", "  ".join([*more, *keys]), width)
+    return [*cause, fix, ""][:height]
+
+
+def _cause(text: str, height: int, width: int, room: int) -> list[str]:
+    """In so many lines at most; the first leaves so much room."""
+    first = textwrap.wrap(text, max(2, width - room), break_on_hyphens=False)[:1] if height > 1 else []
+    if not first or first[0] == text:
+        return [text]
+    return [first[0], cut("  " + text[len(first[0]) :].strip(), width)]
 
 
 def _ends(left: str, right: str, width: int) -> str:
     """One text at the left, one at the right, which is whole where there is room for half of the line besides."""
-    if len(right) + 2 > width // 2:
+    if not right or len(right) + 2 > width // 2:
         return cut(left, width)
     return cut(left, width - len(right) - 2).ljust(width - len(right)) + right
 

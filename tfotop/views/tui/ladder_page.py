@@ -14,7 +14,7 @@ from tfotop.views.tui.peer_history import of_peer
 from tfotop.views.tui.trail import Moment
 
 BESIDE: Final = 118  # columns from which the history stands beside the ladder
-HISTORY: Final = 58
+HISTORY: Final = 52
 NONE_KEPT: Final = (
     "No handshake of this peer is kept:",
     "of a busy host 200 a second are. The next one that is will be here.",

@@ -6,6 +6,8 @@ LEAST_WIDTH: Final = 60
 LEAST_HEIGHT: Final = 16
 LOW: Final = 20  # lines, below which alert, rates and footer have one line each
 ROOMY: Final = 32  # from here on the kernel's counters stand below every view
+ENOUGH: Final = 24  # from here on a long cause may have two lines
+ONE_LINE_CAUSE: Final = 120  # columns from which it hardly ever needs them
 TALL: Final = 45  # from here on, where it is wide too, the feed of handshakes stands below the peers
 ONE_LINE: Final = 136  # columns from which all rates fit in one line
 WIDE: Final = 160  # columns from which several views stand side by side
@@ -31,7 +33,7 @@ def layout(width: int, height: int) -> Layout:
     wide = width >= WIDE and height >= LOW
     return Layout(
         small=width < LEAST_WIDTH or height < LEAST_HEIGHT,
-        alert=1 if low else 2,
+        alert=1 if low else 2 if width >= ONE_LINE_CAUSE or height < ENOUGH else 3,
         rates=1 if low or width >= ONE_LINE else 2,
         footer=1 if low else 2,
         counters=height >= ROOMY,

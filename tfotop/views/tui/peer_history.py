@@ -17,7 +17,7 @@ from tfotop.views.tui.panels import sparkline
 from tfotop.views.tui.trail import Moment
 from tfotop.words import OUTCOMES
 
-BARS: Final = 12
+BARS: Final = 11
 LAST: Final = 8
 
 
@@ -57,7 +57,7 @@ def _who(model: Model, state: PeerState) -> Iterator[str]:
     peer = state.reading
     yield f"peer {printable(peer.address)}  port {peer.port}, here the {printable(peer.role)}"
     process = f"{printable(peer.process.comm)}[{peer.process.pid}]" if peer.process else "-"
-    yield f"process {process}  first seen {_ago(model, peer.first_ns)}, last {_ago(model, peer.last_ns)}"
+    yield f"process {process}  first {_ago(model, peer.first_ns)}, last {_ago(model, peer.last_ns)}"
     yield f"cookie {state.cookie}" + (f"  {printable(peer.cookie_id)}" if peer.cookie_id else "")
     if peer.role == "client":
         yield _cached(model, state)
@@ -98,14 +98,14 @@ def _outcomes(state: PeerState, trail: Sequence[Moment]) -> Iterator[str]:
     """How often each came, and when."""
     peer = state.reading
     span = f"last {_span((trail[-1].mono_ns - trail[0].mono_ns) / 1e9)}" if len(trail) > 1 else ""
-    yield f"{'OUTCOMES':16}{'ALL':>9}  {span}"
+    yield f"{'OUTCOMES':15}{'ALL':>8}  {span}"
     names = [*OUTCOMES, *sorted(set(peer.outcomes) - set(OUTCOMES))]
     for name in (name for name in names if peer.outcomes.get(name)):
         why = f"  {reason_text(peer.last_reason)}" if name == peer.last_outcome and peer.last_reason else ""
         bars = over_time(trail, name, BARS) if len(trail) > 1 else ""
-        yield f"{printable(name).replace('_', ' '):16}{peer.outcomes[name]:>9}  {bars}{printable(why)}"
+        yield f"{printable(name).replace('_', ' '):15}{peer.outcomes[name]:>8}  {bars}{printable(why)}"
     if peer.syn_retransmits:
-        yield f"{'SYN sent again':16}{peer.syn_retransmits:>9}"
+        yield f"{'SYN sent again':15}{peer.syn_retransmits:>8}"
 
 
 def over_time(trail: Sequence[Moment], name: str, width: int) -> str:
@@ -120,26 +120,26 @@ def over_time(trail: Sequence[Moment], name: str, width: int) -> str:
 
 def _times(state: PeerState) -> Iterator[str]:
     peer = state.reading
-    yield f"{'TIMES ms':16}{'SEEN':>9}{'p50':>9}{'p90':>9}  newest {latency.FEW}"
+    yield f"{'TIMES ms':15}{'SEEN':>8}{'p50':>8}{'p90':>8}  newest {latency.FEW}"
     yield _time("handshake RTT", Latency(count=len(peer.rtt_us), recent_us=peer.rtt_us), latency.rtt_us(peer))
     for title, of in (("1st byte, TFO", peer.with_tfo), ("1st byte, plain", peer.without_tfo)):
         yield _time(title, of, latency.typical_us(of))
     rtts = latency.rtt_delta_rtts(peer)
     delta = milliseconds(latency.rtt_delta_us(peer))
-    yield f"{'sooner by':16}{'':9}{delta:>9}{'-' if rtts is None else f'{rtts:.1f}':>9}  RTTs"
+    yield f"{'sooner by':15}{'':8}{delta:>8}{'-' if rtts is None else f'{rtts:.1f}':>8}  RTTs"
 
 
 def _time(title: str, of: Latency, p50_us: float | None) -> str:
     p90_us = percentile_us(of.buckets, 0.9) if of.buckets else None
     bars = sparkline([float(us) for us in of.recent_us], min(BARS, max(1, len(of.recent_us))))
-    return f"{title:16}{of.count:>9}{milliseconds(p50_us):>9}{milliseconds(p90_us):>9}  {bars}"
+    return f"{title:15}{of.count:>8}{milliseconds(p50_us):>8}{milliseconds(p90_us):>8}  {bars}"
 
 
 def _handshakes(model: Model, state: PeerState) -> Iterator[str]:
     """Its newest handshakes among those that are kept."""
     found = [h for h in reversed(model.handshakes) if of_peer(h, state)]
-    yield f"{'LAST HANDSHAKES':28}{'RTT ms':>8}{'1st ms':>8}  ({len(found)} kept)"
+    yield f"{'LAST HANDSHAKES':27}{'RTT ms':>7}{'1st ms':>7} ({len(found)} kept)"
     for h in found[:LAST]:
         what = f"{handshake_columns.clock(h)} {handshake_columns.outcome(h)}"
         why = reason_text(h.reason) or ""
-        yield f"{what:28}{milliseconds(h.handshake_rtt_us):>8}{milliseconds(h.first_byte_us):>8}  {printable(why)}"
+        yield f"{what:27}{milliseconds(h.handshake_rtt_us):>7}{milliseconds(h.first_byte_us):>7} {printable(why)}"
