@@ -1,4 +1,4 @@
-"""Collecting beside the screen: one thread reads the sources and folds, keeps the past, and hands over each new model."""
+"""Collecting beside the screen: one thread reads the sources and folds, keeps the past, hands over each new model."""
 
 import threading
 import time

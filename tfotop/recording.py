@@ -6,7 +6,7 @@ from typing import IO, Final, TypeVar
 import msgspec
 
 from tfotop import __version__
-from tfotop.sample import Micros, Record, Sample
+from tfotop.sample import Record, Sample
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested without end
 R = TypeVar("R", bound=Record)
@@ -36,19 +36,12 @@ def header(host: str, kernel: str) -> Header:
 
 def encode(record: Record) -> bytes:
     """A record as one line of JSON, without its end."""
-    return msgspec.json.encode(record, enc_hook=list)  # the only type of ours that JSON does not know: Micros
+    return msgspec.json.encode(record)
 
 
 def decode(line: bytes, kind: type[R]) -> R:
     """The record again. Raises msgspec.DecodeError."""
-    return msgspec.json.decode(line, type=kind, dec_hook=_micros)
-
-
-def _micros(_kind: type, values: object) -> Micros:
-    try:
-        return Micros(msgspec.convert(values, list[int]))
-    except OverflowError as error:
-        raise ValueError(str(error)) from error
+    return msgspec.json.decode(line, type=kind)
 
 
 def write(file: IO[bytes], head: Header, samples: Iterable[Sample]) -> None:

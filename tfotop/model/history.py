@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from tfotop.model.fold import MOST_HANDSHAKES, MOST_HISTORY, MOST_PEERS, peer_key
 from tfotop.model.state import Model, PeerKey, PeerState, Rates
-from tfotop.sample import Handshake, Micros
+from tfotop.sample import Handshake
 
 SPAN_NS: Final = 15 * 60 * 1_000_000_000
 MOST_BYTES: Final = 8 << 20
@@ -215,8 +215,8 @@ def _after(last: Handshake | None, handshakes: Sequence[Handshake]) -> list[Hand
 
 
 def _pack(records: object) -> bytes:
-    return zlib.compress(msgspec.msgpack.encode(records, enc_hook=Micros.tobytes), 1)
+    return zlib.compress(msgspec.msgpack.encode(records), 1)
 
 
 def _unpack(packed: bytes, kind: type[T]) -> T:
-    return msgspec.msgpack.decode(zlib.decompress(packed), type=kind, dec_hook=lambda micros, raw: micros(raw))
+    return msgspec.msgpack.decode(zlib.decompress(packed), type=kind)

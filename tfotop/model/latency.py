@@ -1,6 +1,6 @@
 """Medians, percentiles and the RTT delta from what the kernel keeps of a peer: the newest values, and a histogram."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from tfotop.sample import Latency, Peer
@@ -11,12 +11,13 @@ BUCKETS: Final = 74
 FEW: Final = 16  # so many values the kernel keeps exactly
 
 
-def median(values: Sequence[float]) -> float | None:
+def median(values: Iterable[float]) -> float | None:
     """The middle value, ``None`` of nothing."""
-    if not values:
+    ordered = sorted(values)
+    half, odd = divmod(len(ordered), 2)
+    if not ordered:
         return None
-    ordered, half = sorted(values), len(values) // 2
-    return float(ordered[half]) if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    return float(ordered[half]) if odd else (ordered[half - 1] + ordered[half]) / 2
 
 
 def bounds_us(bucket: int) -> tuple[float, float]:
