@@ -171,7 +171,7 @@ def _probe(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="measure Fast Open to one server, and say why it does not work",
         description="Measures the time to the first byte from a server with and without Fast Open: over IPv4 and IPv6 "
         "one first contact, then pairs of connections. Without --http, --tls or --send: HTTP on port 80, TLS on port "
-        "443 (which is also the port where none is given), two line ends over plain TCP on others.",
+        "443 (which is also the port where none is given), an empty line over plain TCP on others.",
         epilog=PROBE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -28,8 +28,12 @@ def loaded(module: str) -> list[str]:
         "tfotop.words",
         "tfotop.model.fold",
         "tfotop.diagnosis",
+        "tfotop.probe.course",
+        "tfotop.probe.verdict",
         "tfotop.recording",
         "tfotop.views.json_lines",
+        "tfotop.views.probe_rows",
+        "tfotop.views.probe_text",
         "tfotop.views.text",
     ],
 )

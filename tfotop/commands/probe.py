@@ -52,7 +52,8 @@ def probe(chosen: argparse.Namespace, patience: Patience, show: Show) -> Report:
     starting = None if chosen.no_bpf else Starting(0)
     witness, evidence = None, f"eBPF is off (--no-bpf): {LESS}"
     try:
-        found = addresses(chosen.target, port, families(chosen), chosen.timeout)  # while the child compiles
+        wanted = families(chosen)
+        found = addresses(chosen.target, port, wanted, chosen.timeout, lambda: patience.requested)  # meanwhile
     finally:
         if starting is not None:
             witness, evidence = attend(starting)

@@ -2,10 +2,13 @@
 
 import socket
 import threading
+import time
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from tfotop.probe.target import Target
 
+STEP_S: Final = 0.1
 FAMILIES: Final = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
 
 
@@ -23,8 +26,10 @@ class NotResolved(Exception):
     """Carries one line that says why there is no address, and what to do."""
 
 
-def addresses(target: Target, port: int, families: tuple[str, ...], timeout_s: float) -> tuple[Address, ...]:
-    """The first address of each family that ``target`` has. Raises NotResolved."""
+def addresses(
+    target: Target, port: int, families: tuple[str, ...], timeout_s: float, stopped: Callable[[], bool]
+) -> tuple[Address, ...]:
+    """The first address of each family that ``target`` has. Raises NotResolved, also when ``stopped``."""
     found: list[tuple[Address, ...]] = []
     failed: list[OSError | UnicodeError] = []
 
@@ -37,10 +42,14 @@ def addresses(target: Target, port: int, families: tuple[str, ...], timeout_s: f
     # getaddrinfo takes no time limit, so it is left behind in a thread that ends with the process.
     thread = threading.Thread(target=look_up, name="resolve", daemon=True)
     thread.start()
-    thread.join(timeout_s)
+    until_s = time.monotonic() + timeout_s
+    while thread.is_alive() and time.monotonic() < until_s and not stopped():
+        thread.join(min(STEP_S, timeout_s))
     if failed:
         why = failed[0].strerror if isinstance(failed[0], OSError) else "not a name"
         raise NotResolved(f"{target.host!r} does not resolve: {why}; check the name, or give an address")
+    if not found and stopped():
+        raise NotResolved(f"ended before {target.host!r} was resolved")
     if not found:
         raise NotResolved(
             f"{target.host!r} does not resolve: no answer within {timeout_s:g} s; give an address, or more --timeout"

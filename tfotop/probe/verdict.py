@@ -145,8 +145,8 @@ def _works(facts: Facts) -> Verdict | None:
     tries = len(facts.tries)
     if not facts.acked:
         return None
-    settled = not cookies.rejected(facts.tries[-1]) and len(facts.renewed) < 2
-    if facts.acked < tries and not (settled and facts.acked >= OFTEN * tries) and not _stale_at_first(facts):
+    nearly = facts.acked >= OFTEN * tries and len(facts.renewed) < 2
+    if facts.acked < tries and not nearly and not _stale_at_first(facts):
         return None
     text = f"the SYN data was acknowledged in {facts.acked} of {tries} connections"
     cause = "experimental_only" if _experimental_only(facts) else None
