@@ -53,7 +53,7 @@ def dump(protocol: int, kind: int, request: bytes) -> Iterator[tuple[bytearray, 
 
 def ask(protocol: int, kind: int, request: bytes) -> list[bytes]:
     """What the kernel answers to one request that is no dump, headers included. Raises ``OSError`` if it refuses."""
-    buffer, answers = bytearray(BUFFER_BYTES), []
+    buffer, answers = bytearray(BUFFER_BYTES), list[bytes]()
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as netlink:
         netlink.send(HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST_ACK, 0, 0) + request)
         while True:
