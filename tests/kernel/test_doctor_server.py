@@ -1,13 +1,11 @@
 """Broken on purpose on the server's side: doctor names it, its own fix is run, doctor is content."""
 
-import os
 import secrets
 import socket
-from pathlib import Path
 
+import psutil
 import pytest
 
-from . import test_programs
 from .bed import (
     SERVICE_V4,
     Bed,
@@ -19,12 +17,12 @@ from .bed import (
     rotate_key,
     set_key,
     settings,
+    until,
 )
 from .bed.conditions import full_accept_queue, full_fast_open_queue, listen_with_400, syn_cookies
 from .bed.filters import SYN_ACK, filtering
-from .conftest import cannot
 from .doctoring import ids, named, nothing, run_fix, watching, well
-from .test_programs import NGINX, PORT, nginx
+from .test_programs import NGINX, PORT, listening, need, nginx
 
 pytestmark = pytest.mark.sensor
 
@@ -79,33 +77,19 @@ def test_a_namespace_with_the_default_although_the_host_says_3(bed: Bed) -> None
 
 
 def test_a_listener_of_nginx_that_never_asked(bed: Bed) -> None:
-    """The configuration that doctor prints, put into the configuration; nginx listens anew."""
-    if not os.access("/usr/sbin/nginx", os.X_OK):
-        cannot("this test needs nginx")
-    mute, asking = NGINX.replace(" fastopen=64", ""), "listen {address}:{port} fastopen=256;"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(test_programs, "NGINX", mute)
-        nginx(bed)
-    report = watching(lambda: visits(bed, PORT), of=[bed.server])
-    finding = named(report, "no_queue")
+    """The line that doctor prints, put into the configuration; nginx listens anew."""
+    need("nginx")
+    mute = NGINX.replace(" fastopen=64", "")
+    master = nginx(bed, mute)
+    finding = named(watching(lambda: visits(bed, PORT), of=[bed.server]), "no_queue")
     assert (finding["port"], finding["severity"]) == (PORT, "broken")
     assert "never asked" in finding["cause"]
-    wanted = asking.format(address="0.0.0.0", port=PORT)
-    assert finding["fix"]["config"].endswith(wanted), finding["fix"]
-    config = Path(bed.path, "nginx.conf")
-    config.write_text(config.read_text().replace(f"listen {PORT};", wanted))
-    for process in Path(bed.path, "nginx.pid").read_text().split():
-        os.kill(int(process), 15)
-    restarted = bed.server.popen(["nginx", "-c", str(config), "-e", f"{bed.path}/error.log"])
-    assert restarted.poll() is None
-    _until_listening(bed)
+    place, line = finding["fix"]["config"].split(": ", 1)
+    assert (place, line) == ("nginx.conf, in the server block", f"listen 0.0.0.0:{PORT} fastopen=256;")
+    psutil.Process(master).terminate()
+    until(lambda: not listening(bed.server), 10, "nginx ends")
+    nginx(bed, mute.replace("listen {port};", line))
     well(watching(lambda: visits(bed, PORT), of=[bed.server, bed.client]))
-
-
-def _until_listening(bed: Bed) -> None:
-    from .bed import until
-
-    until(lambda: f"0.0.0.0:{PORT}" in bed.server.command("ss", "-Hltn"), 10, "nginx listens again")
 
 
 def test_a_listener_that_began_before_0x400(bed: Bed) -> None:
