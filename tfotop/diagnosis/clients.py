@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tfotop.diagnosis import places
-from tfotop.diagnosis.finding import DEGRADED, Evidence, Finding, Fix
+from tfotop.diagnosis.finding import ADVICE, DEGRADED, Evidence, Finding, Fix
 from tfotop.diagnosis.scene import SENSOR, Scene, Seen, grouped
 from tfotop.model.state import PeerState
 from tfotop.sample import Handshake, Namespace
@@ -106,10 +106,12 @@ def dropped(scene: Scene) -> Iterator[Finding]:
         path = "to peers in many networks, so look near this host"
     else:
         path = f"to {where}" + (", while others are reached" if well else "")
+    ordinary = bool(peers) and all(_mostly_accepted(p) for p in peers)
+    why = ": few enough for ordinary packet loss" if ordinary else ""
     yield Finding(
         id="syn_dropped",
-        severity=DEGRADED,
-        cause=f"{seen.words}: SYNs with the option are dropped on the way {path}{places.within(scene.place)}",
+        severity=ADVICE if ordinary else DEGRADED,
+        cause=f"{seen.words}: SYNs with the option are dropped on the way {path}{places.within(scene.place)}{why}",
         evidence=(
             scene.seen_evidence("lost: syn_dropped", seen),
             *_of(scene, "lost"),
@@ -127,6 +129,11 @@ def dropped(scene: Scene) -> Iterator[Finding]:
         count=seen.handshakes,
         now=bool(seen.now),
     )
+
+
+def _mostly_accepted(peer: PeerState) -> bool:
+    """What loses one packet in ten or fewer is a bad path, no middlebox."""
+    return peer.reading.outcomes.get("accepted", 0) >= 9 * peer.reading.outcomes["lost"]
 
 
 def common_network(addresses: Sequence[str]) -> str | None:
@@ -163,9 +170,10 @@ def dropped_before(scene: Scene) -> Iterator[Finding]:
     forget = places.inside(scene.place, f"ip tcp_metrics delete {metrics[0].destination}")
     path = f" ({where})" if where else ""
     number = f"{len(metrics)} destination{'s' if len(metrics) > 1 else ''}{path}"
+    again = any((m.fo_syn_drops or 0) > 1 for m in metrics)
     yield Finding(
         id="syn_drops_cached",
-        severity=DEGRADED,
+        severity=DEGRADED if again else ADVICE,  # once may be ordinary loss
         cause=f"the last SYN with data to {number} was dropped on the way{places.within(scene.place)}",
         evidence=tuple(_dropped_before(scene.place))[:8],
         fix=Fix(

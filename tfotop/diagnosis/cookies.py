@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from tfotop.diagnosis import places
-from tfotop.diagnosis.finding import DEGRADED, Evidence, Finding, Fix
+from tfotop.diagnosis.finding import ADVICE, DEGRADED, Evidence, Finding, Fix
 from tfotop.diagnosis.keys import copy_key, keep_old, siblings
 from tfotop.diagnosis.scene import SENSOR, Scene, Seen
 from tfotop.model.selection import split_endpoint
@@ -16,6 +16,7 @@ from tfotop.model.state import Model, PeerState
 from tfotop.sample import Handshake, Namespace
 
 FEW: Final = 3
+FEW_PER_CENT: Final = 2  # clients that change their address are ordinary
 SETTLED_NS: Final = 200_000_000  # a handshake that began before the last one's new cookie arrived proves nothing
 VERIFY: Final = "tfotop events --role server: the next visits of these peers are accepted"
 
@@ -213,5 +214,7 @@ def _open(case: Case) -> Finding:
         text="do all servers behind this address share one key? Was it changed without keeping the old as backup?"
     )
     found = _finding(case, "bad_cookie", why, (), fix, "which of the candidates it is: too few were seen")
+    if FEW_PER_CENT * case.scene.came("server", "accepted").handshakes > 100 * case.seen.handshakes:
+        found = replace(found, severity=ADVICE, cause=f"{found.cause}: few enough for clients that move about")
     check = "tfotop doctor --for 60: one rejection for each peer is a rotation, again and again another server's key"
     return replace(found, candidates=candidates, check=check)

@@ -75,7 +75,6 @@ def _give_queue(scene: Scene, mute: list[Listener], early: bool) -> Fix:
         command=places.inside(scene.place, restart) if restart and scene.place and scene.place.own else None,
         config=config,
         text=f"{words}; where it cannot be configured: {_for_all(scene)}, and restart it",
-        lasting="the configuration above" if config else None,
         queues=queues_of(scene, mute, programs.QUEUE) if len({x.port for x in mute}) == 1 else (),
     )
 
@@ -140,7 +139,6 @@ def _larger(scene: Scene, listener: Listener | None, queue: int, capped: bool) -
             command=restart,
             config=config,
             text=text,
-            lasting="the configuration above",
             queues=queues_of(scene, [listener] if listener else [], queue),
         )
     raised = places.set_sysctl(scene.place, SOMAXCONN, max(4096, queue), scene.somaxconn)

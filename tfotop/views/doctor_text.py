@@ -83,7 +83,7 @@ def _fix_lines(fix: Fix, width: int) -> Iterator[str]:
 def estimate(saving: Saving, window_s: float) -> str:
     """What Fast Open would save, marked as an estimate."""
     each = f" x their RTT (median {milliseconds(saving.median_rtt_us)} ms)"
-    per_s = f"~{saving.saved_ms / window_s:.1f} ms in each second" if window_s else "-"
+    per_s = f"~{milliseconds(saving.saved_ms * 1000 / window_s)} ms of waiting in each second" if window_s else "-"
     return (
         f"estimate, {saving.role}: {saving.from_known_peers} of {saving.handshakes} handshakes without Fast Open"
         f" ({100 * saving.share:.0f} %) came from peers seen before{each}: Fast Open would save {per_s}"

@@ -537,6 +537,31 @@ def test_a_rotation_that_keeps_the_old_key_rejects_nobody_for_it(backup: str | N
     assert finding.id == wanted
 
 
+# What is ordinary on a healthy host
+
+
+@pytest.mark.parametrize(
+    ("accepted", "severity"), [(0, "degraded"), (199, "degraded"), (201, "advice"), (9000, "advice")]
+)
+def test_few_bad_cookies_among_many_good_ones_are_clients_that_move(accepted: int, severity: str) -> None:
+    rows = total("rejected", 4, "bad_cookie"), *([total("accepted", accepted)] if accepted else [])
+    (finding,) = found(*doctor.watched(*rows))
+    assert (finding.id, finding.severity) == ("bad_cookie", severity)
+
+
+@pytest.mark.parametrize(("accepted", "severity"), [(0, "degraded"), (17, "degraded"), (18, "advice")])
+def test_few_lost_syns_among_many_accepted_are_packet_loss(accepted: int, severity: str) -> None:
+    peers = (doctor.destination("192.0.2.77", lost=2, **({"accepted": accepted} if accepted else {})),)
+    (finding,) = found(*doctor.watched(doctor.LOST, peers=peers))
+    assert (finding.id, finding.severity) == ("syn_dropped", severity)
+
+
+@pytest.mark.parametrize(("drops", "severity"), [(1, "advice"), (2, "degraded")])
+def test_one_drop_that_is_remembered_may_be_packet_loss(drops: int, severity: str) -> None:
+    (finding,) = change("syn_drops_cached", metrics=(replace(doctor.DROPS, fo_syn_drops=drops),))
+    assert (finding.id, finding.severity) == ("syn_drops_cached", severity)
+
+
 # What is missing
 
 

@@ -95,7 +95,7 @@ def test_the_estimate_is_marked_as_one() -> None:
     last = text(folded(doctor.load("busy_without_fast_open")), 200).splitlines()[-1]
     assert last == (
         "estimate, server: 89998 of 90000 handshakes without Fast Open (100 %) came from peers seen before x their RTT"
-        " (median 22.00 ms): Fast Open would save ~659985.3 ms in each second"
+        " (median 22.00 ms): Fast Open would save ~659985.33 ms of waiting in each second"
     )
 
 
