@@ -67,6 +67,16 @@ def test_what_comes_and_goes_from_second_to_second_does_not_flicker() -> None:
     assert {one and one.ended_ns for one in found[2:]} == {None}
 
 
+def test_one_that_has_ended_does_not_hide_a_worse_one() -> None:
+    def one_after_the_other(t: int) -> tuple[Total, ...]:
+        worse = (total("rejected", t - 3, "no_key", data=True),) if t > 3 else ()
+        return (*bad_cookies(last=2)(t), *worse)
+
+    texts = [one.text if one else "" for one in shown(run(8, one_after_the_other))]
+    assert texts[3].startswith("bad cookie")
+    assert "no Fast Open key" in texts[4]
+
+
 def test_a_worse_one_comes_at_once_and_a_lesser_one_waits() -> None:
     def both(t: int) -> tuple[Total, ...]:
         lesser = total("rejected", t, "bad_cookie", data=True)

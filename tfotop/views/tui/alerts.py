@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from tfotop.diagnosis.finding import BROKEN, DEGRADED, UNSURE, Finding
+from tfotop.diagnosis.finding import BROKEN, DEGRADED, UNSURE, Finding, rank
 from tfotop.diagnosis.findings import findings
 from tfotop.model.state import Model
 from tfotop.views.format import printable, problem
@@ -35,6 +35,7 @@ class Seen(NamedTuple):
     """The finding that is shown. The times are the model's monotonic ones; ``told_ns``: when it was put in words."""
 
     name: Name
+    rank: tuple[int, ...]
     text: str
     fix: str | None
     since_ns: int
@@ -61,18 +62,18 @@ class Alerts:
         return self._alert(model, now)
 
     def _choose(self, now: Sequence[Finding]) -> Seen | None:
-        shown = self._shown
-        if shown and shown.name not in self._began and self._now_ns - shown.last_ns <= (HOLD_NS if now else GONE_NS):
+        shown, worst = self._shown, now[0] if now else None
+        gone = shown and shown.name not in self._began and (worst is None or shown.rank <= _rank(worst))
+        if shown and gone and self._now_ns - shown.last_ns <= (HOLD_NS if now else GONE_NS):
             return shown
-        if not now:
+        if worst is None:
             return None
-        worst = now[0]
         same = shown if shown and shown.name == _name(worst) else None
         if same and self._now_ns - same.told_ns < HOLD_NS:
             return same._replace(last_ns=self._now_ns)
         began = same.since_ns if same else self._began[_name(worst)]
         fix = worst.fix.short if worst.fix else None
-        return Seen(_name(worst), _words(worst), fix, began, self._now_ns, self._now_ns)
+        return Seen(_name(worst), _rank(worst), _words(worst), fix, began, self._now_ns, self._now_ns)
 
     def _alert(self, model: Model, now: Sequence[Finding]) -> Alert | None:
         missing = [problem(p) for p in model.problems]
@@ -88,6 +89,11 @@ class Alerts:
 def _name(finding: Finding) -> Name:
     """What tells a finding from others, while its numbers change."""
     return finding.id, finding.role, finding.netns, finding.port
+
+
+def _rank(finding: Finding) -> tuple[int, ...]:
+    """Whatever is worse is shown at once; what is not waits until the one that is shown has really ended."""
+    return rank(finding)[:-1]
 
 
 def _words(finding: Finding) -> str:
