@@ -17,7 +17,7 @@ from tfotop.sources.namespaces import Netns
 from tfotop.sources.processes import Processes
 
 SECOND = build.SECOND
-OWN = Netns(inum=10, path="/proc/self/ns/net", pids=(1, 2), own=True, cookie=1)
+OWN = Netns(inum=10, path="/proc/self/ns/net", pids=(1, 2), pid=1, own=True, cookie=1)
 OTHER = Netns(inum=20, path="/run/netns/blue", name="blue", cookie=2)
 LISTENER = Listener(cookie=77, address="::", port=443, inode=100, backlog=511, accept_queue=0)
 METRIC = Metric(destination="10.0.0.1")
@@ -121,8 +121,8 @@ WHOLE = {
 def test_everything_is_in_the_sample(host: Host) -> None:
     sample = at(with_sensor(), 1)
     assert shown(sample) == [
-        {"inum": 10, "name": None, "cookie": 1, "own": True, **WHOLE, "processes": 2},
-        {"inum": 20, "name": "blue", "cookie": 2, "own": False, **WHOLE},
+        {"inum": 10, "name": None, "cookie": 1, "own": True, **WHOLE, "processes": 2, "pid": 1},
+        {"inum": 20, "name": "blue", "cookie": 2, "own": False, **WHOLE, "pid": None},
     ]
     assert (sample.mono_ns, sample.wall_ns, sample.tier) == (SECOND, build.START_WALL_NS, 2)
     assert (sample.sensor, sample.problems) == (READING, ())
