@@ -21,8 +21,19 @@ def started_with() -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
+def forget_old_size() -> None:
+    """A shell that exports COLUMNS and LINES tells what they were: the terminal itself knows what they are."""
+    try:
+        known = all(os.get_terminal_size(sys.stdout.fileno()))
+    except OSError:
+        known = False
+    for name in ("COLUMNS", "LINES") if known else ():
+        os.environ.pop(name, None)
+
+
 def run(chosen: argparse.Namespace) -> int:
     """``tfotop``: paints at once; the sensor joins when it is ready."""
+    forget_old_size()
     starting = start(chosen, RECORDS_PER_S)
     from tfotop.feed import Feed, Past  # while the child compiles
     from tfotop.sources.collector import Collector

@@ -1,7 +1,5 @@
 """The live screen. It is given models and shows the newest; it reads no source and knows no clock."""
 
-import asyncio
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +14,11 @@ from tfotop.model.shown import Shown
 from tfotop.model.state import Model
 from tfotop.views.tui import alerts, keys, pages, panels
 from tfotop.views.tui.body import Body
+from tfotop.views.tui.ending import end_on_signals
 from tfotop.views.tui.habits import Habits
 from tfotop.views.tui.layout import Layout, layout
 from tfotop.views.tui.messages import ModelReady
+from tfotop.views.tui.pace import keys_first
 from tfotop.views.tui.probe_screen import Prober, ProbeScreen, target_of
 from tfotop.views.tui.travel import Past, Travel
 from tfotop.views.tui.widgets.filter_bar import FilterBar
@@ -77,9 +77,7 @@ class TfotopApp(Habits, Travel):
 
     def on_mount(self) -> None:
         """End like a program of the terminal: the signals restore it too."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.exit)
+        end_on_signals(self.exit)
         self.show_around()
 
     def exit(self, *arguments: Any, **named: Any) -> None:
@@ -98,11 +96,15 @@ class TfotopApp(Habits, Travel):
         if not self._ending:
             super().take(model)
 
+    def beside(self, made: Shown) -> None:
+        """The worst finding, once for each model."""
+        if self.shown is None or made.whole is not self.shown.whole:
+            self.alert = self._alerts.update(made.model)
+
     def show_shown(self, made: Shown) -> None:
         """Bring it to the screen, in one repaint."""
         if self._ending:
             return
-        self.alert = self._alerts.update(made.model)
         with self.batch_update():
             self.show_around()
             self.body.show(made, layout(*self.size))
@@ -227,6 +229,7 @@ Feeder = Callable[[Callable[[Model], object]], Callable[[], None]]
 
 def run(app: TfotopApp, feed: Feeder) -> int:
     """Run the screen on what ``feed`` delivers; ``feed`` takes where to deliver and returns how to stop."""
+    keys_first()
     stop = feed(lambda model: app.post_message(ModelReady(model)))
     try:
         app.run()

@@ -1,0 +1,43 @@
+"""How the screen ends on a signal: with the terminal as it was, or at once where there is no terminal any more."""
+
+import asyncio
+import os
+import signal
+import sys
+import termios
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+EVERY_S: Final = 0.25
+CHECKS: Final = 40
+
+
+def end_on_signals(end: Callable[[], object]) -> None:
+    """Call ``end`` in the loop that runs now. To be called from the main thread.
+
+    A terminal that is gone takes no more output: Textual's queue to it fills up, and whoever writes waits for ever,
+    the loop too. So the handler is one of the interpreter, which runs all the same, and it leaves somebody to look.
+    """
+    loop, descriptor = asyncio.get_running_loop(), sys.__stderr__.fileno() if sys.__stderr__ else -1
+    had_terminal = descriptor >= 0 and os.isatty(descriptor)
+
+    def ended(_number: int, _frame: FrameType | None) -> None:
+        if had_terminal:
+            threading.Thread(target=_look, args=(descriptor,), name="ending", daemon=True).start()
+        loop.call_soon_threadsafe(end)
+
+    for number in SIGNALS:
+        signal.signal(number, ended)
+
+
+def _look(descriptor: int) -> None:
+    """End the process if its terminal is gone and it is still there."""
+    for _ in range(CHECKS):
+        threading.Event().wait(EVERY_S)
+        try:
+            termios.tcgetattr(descriptor)
+        except (termios.error, OSError):
+            os._exit(0)
