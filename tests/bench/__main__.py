@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import cpu, memory, packet, programs, rate, startup, terminal
+from . import cpu, keys, memory, packet, programs, rate, startup, terminal
 from .table import Row, show
 
 PARTS: dict[str, tuple[str, Callable[[], Iterator[Row]]]] = {
@@ -20,6 +20,7 @@ PARTS: dict[str, tuple[str, Callable[[], Iterator[Row]]]] = {
     "rate": ("Connections a second on loopback", rate.rows),
     "cpu": ("CPU of tfotop itself", cpu.rows),
     "terminal": ("Terminal", terminal.rows),
+    "keys": ("Keys, with 65,536 peers and 15,000 handshakes/s", keys.rows),
     "memory": ("Memory", memory.rows),
 }
 

@@ -7,6 +7,8 @@ from unicodedata import category
 
 import pytest
 from rich.cells import cell_len
+from textual.events import Key
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -456,3 +458,12 @@ async def test_of_peers_without_a_model_nothing_is_sorted() -> None:
         assert pilot.app.is_running
         await feed(pilot, of_peers("10.0.0.1"))
         assert shown(pilot) == ["10.0.0.0/24"]
+
+
+async def test_keys_that_come_together_are_not_lost() -> None:
+    async with running(crowd(SICK)) as pilot:
+        for character in "/cookie:rej":
+            pilot.app.post_message(Key(_character_to_key(character), character))
+        await settled(pilot)
+        assert typed(pilot) == "cookie:rej"
+        assert shown(pilot) == ["10.0.7.7"]

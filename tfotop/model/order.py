@@ -3,6 +3,7 @@
 The order that nobody chose must not shuffle each second, and must have the sick peer at the top: see ``severity``.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any, Final, NamedTuple
@@ -73,8 +74,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
 
 
 def entries(states: Iterable[PeerState], order: Order) -> list[Entry]:
-    """The states with what sorts them before each, sorted: rising, in the column's natural order."""
-    key = _key(order)
+    """The states with what sorts them before each, sorted: in the column's natural order, inverted or not."""
+    key = _key(COLUMNS[order.column])
     return merged(_entry(key(state), state) for state in states)
 
 
@@ -83,11 +84,10 @@ def _entry(value: Any, state: PeerState) -> Entry:
     return (value, peer.first_ns, peer.address, peer.port, peer.role, peer.netns_cookie or peer.netns or 0, state)
 
 
-def _key(order: Order) -> Callable[[PeerState], Any]:
-    """What sorts: rising always, so that equal rows keep their order; ``rows`` turns it round."""
-    column = COLUMNS[order.column]
-    unknown: Any = ("" if order.inverted else LAST) if column.text else (-inf if order.inverted else inf)
-    sign = 1 if not column.falling else -1
+def _key(column: Column) -> Callable[[PeerState], Any]:
+    """What sorts: rising always, so that equal rows keep their order; what is unknown is last."""
+    unknown: Any = LAST if column.text else inf
+    sign = -1 if column.falling else 1
 
     def key(state: PeerState) -> Any:
         value = column.value(state)
@@ -114,6 +114,10 @@ def merge(runs: list[list[Entry]]) -> list[Entry]:
 
 
 def rows(found: list[Entry], order: Order) -> list[PeerState]:
-    """The states of sorted entries, from the top of the table."""
+    """The states of sorted entries, from the top of the table; unknown at the end also where it is inverted."""
     states = [entry[-1] for entry in found]
-    return states[::-1] if order.inverted else states
+    if not order.inverted:
+        return states
+    unknown = LAST if COLUMNS[order.column].text else inf
+    known = bisect_left(found, True, key=lambda entry: entry[0] == unknown)
+    return states[:known][::-1] + states[known:]

@@ -69,12 +69,23 @@ def shown(model: Model, wanted: Wanted, before: Shown | None = None) -> Shown:
 
 def _entries(model: Model, wanted: Wanted, names: Names, before: Shown | None) -> list[Entry]:
     """The peers that pass, sorted: those that did not change since ``before`` stay where they were."""
-    if before is None or before.wanted != wanted or names != names_of(before.model):
+    if before is None or not _alike(before.wanted, wanted) or names != names_of(before.model):
         return order.entries(_passing(model.peers.values(), wanted, names), wanted.order)
+    if before.model.peers is model.peers:
+        return before.entries
     old, now = (set(map(id, m.peers.values())) for m in (before.model, model))
     kept = [entry for entry in before.entries if id(entry[-1]) in now]
     changed = [state for state in model.peers.values() if id(state) not in old]
     return order.merge([kept, order.entries(_passing(changed, wanted, names), wanted.order)])
+
+
+def _alike(one: Wanted, other: Wanted) -> bool:
+    """Whether both have the same entries: then they differ in what is made of these."""
+    return _decisive(one) == _decisive(other)
+
+
+def _decisive(wanted: Wanted) -> tuple[object, ...]:
+    return wanted.selection, wanted.filter, wanted.order.column, wanted.opened
 
 
 def _passing(states: Iterable[PeerState], wanted: Wanted, names: Names) -> Iterable[PeerState]:

@@ -128,7 +128,7 @@ class Body(Horizontal):
 
     def give_keys(self) -> None:
         """To the view in front."""
-        self._in_front().focus()
+        self.screen.set_focus(self._in_front())  # at once: the next key is for it
 
     def copied(self) -> str:
         """The line under the cursor, or all lines of a view without one."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from textual.app import App
 from textual.binding import Binding
+from textual.widgets import Input
 
 from tfotop.model.filter import Filter
 from tfotop.model.groups import KINDS, Group
@@ -27,7 +28,7 @@ class Finding(App[None]):
     """``wanted`` is what the user asks for, ``shown`` the newest answer; ``show_shown`` brings it to the screen."""
 
     BINDINGS = [
-        Binding("slash", "filter", "filter", key_display="/"),
+        Binding("slash", "filter", "filter", key_display="/", priority=True),  # or the next key were lost
         Binding("s,greater_than_sign", "sort(1)", "sort by the next column", key_display="s >", show=False),
         Binding("less_than_sign", "sort(-1)", "sort by the column before", key_display="<", show=False),
         Binding("i", "invert", "invert the order", show=False),
@@ -41,6 +42,9 @@ class Finding(App[None]):
         self._model: Model | None = None
         self._due = False
         self._busy = False
+
+    def beside(self, made: Shown) -> None:
+        """What else is made of it, for which the keys need not wait. In any thread, but one at a time."""
 
     def show_shown(self, made: Shown) -> None:
         """Bring it to the screen."""
@@ -62,7 +66,7 @@ class Finding(App[None]):
         if model is None:
             self.show_status()
         elif len(model.peers) <= FEW and not self._busy:
-            self._made(shown(model, self.wanted, self.shown))
+            self._made(self._shown(model, self.wanted, self.shown))
         else:
             self._due = True
             if not self._busy:
@@ -74,9 +78,14 @@ class Finding(App[None]):
         try:
             while self._due and self._model is not None:
                 self._due = False
-                self._made(await asyncio.to_thread(shown, self._model, self.wanted, self.shown))
+                self._made(await asyncio.to_thread(self._shown, self._model, self.wanted, self.shown))
         finally:
             self._busy = False
+
+    def _shown(self, model: Model, wanted: Wanted, before: Shown | None) -> Shown:
+        made = shown(model, wanted, before)
+        self.beside(made)
+        return made
 
     def _made(self, made: Shown) -> None:
         self.shown = made
@@ -91,6 +100,12 @@ class Finding(App[None]):
     def viewed(self) -> str:
         """What the view in front shows: ``peers``, ``handshakes``, or neither."""
         return "peers"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The filter's key comes before those of the widgets, but not where one types, nor where a page is in front."""
+        if action == "filter":
+            return not isinstance(self.focused, Input) and not self.screen.is_modal
+        return super().check_action(action, parameters)
 
     def action_filter(self) -> None:
         """Open the bar on the filter that there is."""

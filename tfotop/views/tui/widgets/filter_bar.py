@@ -81,7 +81,7 @@ class FilterBar(Vertical):
         self.query_one(Horizontal).display = True
         entry = self.query_one(Input)
         entry.value, entry.cursor_position = text, len(text)
-        entry.focus()
+        self.screen.set_focus(entry)  # at once: the next key is typed
 
     def tell(self, text: str) -> None:
         """Say what is shown; an error stays until it is mended."""
