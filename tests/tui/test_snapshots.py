@@ -6,7 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.scenarios.build import latency
-from tests.tui.screen import LARGE, NORMAL, app, feed, of_peers, scenario
+from tests.tui.screen import LARGE, NORMAL, app, feed, of_peers, press, scenario
 from tfotop.model.state import Model
 from tfotop.sample import Process
 
@@ -16,10 +16,36 @@ Compare = Callable[..., bool]
 def after(model: Model, *keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
     async def run(pilot: Pilot[None]) -> None:
         await feed(pilot, model)
-        await pilot.press(*keys)
-        await pilot.pause()
+        await press(pilot, *keys)
 
     return run
+
+
+SIZES = {"80x24": NORMAL, "120x40": LARGE, "200x60": (200, 60), "40x12": (40, 12)}
+VIEWS = {
+    "peers": ("down",),
+    "ladder": ("down", "enter"),
+    "listeners": ("2",),
+    "handshakes": ("3", "down"),
+    "handshake": ("3", "down", "enter"),
+    "counters": ("4", "down", "down"),
+    "latency": ("5",),
+    "help": ("question_mark",),
+    "palette": ("ctrl+p",),
+}
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("keys", VIEWS.values(), ids=VIEWS)
+def test_view(keys: tuple[str, ...], size: tuple[int, int], snap_compare: Compare) -> None:
+    assert snap_compare(app(), run_before=after(scenario("incident"), *keys), terminal_size=size)
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "mono"])
+def test_theme(theme: str, snap_compare: Compare) -> None:
+    made = app()
+    made.theme = theme
+    assert snap_compare(made, run_before=after(scenario("incident"), "down"), terminal_size=NORMAL)
 
 
 @pytest.mark.parametrize("size", [NORMAL, LARGE], ids=["80x24", "120x40"])
