@@ -41,7 +41,7 @@ def test_view(keys: tuple[str, ...], size: tuple[int, int], snap_compare: Compar
     assert snap_compare(app(), run_before=after(scenario("incident"), *keys), terminal_size=size)
 
 
-@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "mono"])
+@pytest.mark.parametrize("theme", ["dark", "light", "mono"])
 def test_theme(theme: str, snap_compare: Compare) -> None:
     made = app()
     made.theme = theme

@@ -1,6 +1,7 @@
 """Themes, and what a terminal without colours or without UTF-8 gets: both are filters over all that is painted."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -15,7 +16,10 @@ from textual.theme import BUILTIN_THEMES, Theme
 
 TERMINAL: Final = "terminal"
 MONO: Final = "mono"
-NAMES: Final = (TERMINAL, "textual-dark", "textual-light", MONO)
+DARK: Final = "dark"
+LIGHT: Final = "light"
+NAMES: Final = (TERMINAL, DARK, LIGHT, MONO)
+DARK_AMBER: Final = "#8a5000"  # to be read on a light ground
 PLAIN: Final = Style.from_color(RichColor.parse("default"), RichColor.parse("default"))
 # What the views draw with, each sign as one that every terminal has.
 ASCII: Final = str.maketrans(
@@ -26,29 +30,16 @@ ASCII: Final = str.maketrans(
 
 def register(app: App[None], no_color: bool) -> None:
     """The terminal's own 16 colours first: they suit a light background as well as a dark one."""
-    ansi = BUILTIN_THEMES["ansi-dark"]
+    ansi, light = BUILTIN_THEMES["ansi-dark"], BUILTIN_THEMES["textual-light"]
     app.register_theme(_ansi(ansi, TERMINAL, {"scrollbar": "ansi_bright_black"}))
     app.register_theme(_ansi(ansi, MONO, {"scrollbar": "ansi_white", "scrollbar-background": "ansi_default"}))
+    app.register_theme(replace(BUILTIN_THEMES["textual-dark"], name=DARK))
+    app.register_theme(replace(light, name=LIGHT, warning=DARK_AMBER))
     app.theme = MONO if no_color else TERMINAL
 
 
 def _ansi(like: Theme, name: str, variables: Mapping[str, str]) -> Theme:
-    return Theme(
-        name=name,
-        ansi=True,
-        primary=like.primary,
-        secondary=like.secondary,
-        warning=like.warning,
-        error=like.error,
-        success=like.success,
-        accent=like.accent,
-        foreground=like.foreground,
-        background=like.background,
-        surface=like.surface,
-        panel=like.panel,
-        boost=like.boost,
-        variables={**like.variables, **variables},
-    )
+    return replace(like, name=name, variables={**like.variables, **variables})
 
 
 def next_name(name: str) -> str:
