@@ -198,6 +198,37 @@ class Micros(msgspec.Struct, frozen=True, array_like=True, gc=False):
 NONE: Final = Micros()
 
 
+class Buckets(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A histogram: what is in each bucket that is not empty, in a third of the memory of a dict, or less.
+
+    Made of a mapping from each bucket's index to its count, kept as pairs of unsigned 8 and 32 bits, little-endian.
+    """
+
+    packed: bytes | dict[int, int] = b""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if not isinstance(self.packed, bytes):
+            pairs = [number for pair in self.packed.items() for number in pair]
+            try:
+                packed = struct.pack("<" + "BI" * len(self.packed), *pairs)
+            except struct.error as error:
+                raise ValueError(f"no buckets below 256, or no counts below 2^32: {error}") from None
+            msgspec.structs.force_setattr(self, "packed", packed)
+
+    def items(self) -> Iterator[tuple[int, int]]:
+        """Indices and counts."""
+        raw = bytes(self.packed)
+        return struct.iter_unpack("<BI", raw[: len(self) * PAIR])
+
+    def __len__(self) -> int:
+        return len(self.packed) // PAIR
+
+
+PAIR: Final = 5
+EMPTY: Final = Buckets()
+
+
 class Latency(Record, frozen=True, kw_only=True):
     """Times to the first byte of one class: exact for the last few, a histogram for all.
 
@@ -206,7 +237,7 @@ class Latency(Record, frozen=True, kw_only=True):
 
     count: int = 0
     recent_us: Micros = NONE
-    buckets: dict[int, int] = {}
+    buckets: Buckets = EMPTY
 
 
 class Peer(Record, frozen=True, kw_only=True):

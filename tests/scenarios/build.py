@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from tfotop.model.latency import BUCKETS, FEW, bounds_us
 from tfotop.sample import (
+    Buckets,
     Connection,
     Cost,
     Handshake,
@@ -88,7 +89,7 @@ def latency(*us: int) -> Latency:
 def measured(*us: int) -> Latency:
     """Values as the kernel keeps them: the newest 16, and a histogram of all."""
     found = Counter(next(b for b in range(BUCKETS) if bounds_us(b)[1] > value or b == BUCKETS - 1) for value in us)
-    return Latency(count=len(us), recent_us=Micros(us[-FEW:]), buckets=dict(sorted(found.items())))
+    return Latency(count=len(us), recent_us=Micros(us[-FEW:]), buckets=Buckets(dict(sorted(found.items()))))
 
 
 def handshake(**given: Any) -> Handshake:

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.native import BPF, build
 from tfotop import words
 from tfotop.model import latency as model_latency
-from tfotop.sample import Latency, Micros, Peer, Process
+from tfotop.sample import Buckets, Latency, Micros, Peer, Process
 from tfotop.sources import layout, records
 from tfotop.sources.layout import Flow, RawHandshake
 
@@ -199,6 +199,6 @@ def test_a_peer_that_c_filled_by_name_reads_the_same(native: C.CDLL) -> None:
         socket_cookie=13,
         process=owner,
         rtt_us=Micros((31, 32)),
-        without_tfo=Latency(count=1, recent_us=Micros((41,)), buckets={3: 1}),
-        with_tfo=Latency(count=1, recent_us=Micros((51,)), buckets={layout.BUCKETS - 1: 1}),
+        without_tfo=Latency(count=1, recent_us=Micros((41,)), buckets=Buckets({3: 1})),
+        with_tfo=Latency(count=1, recent_us=Micros((51,)), buckets=Buckets({layout.BUCKETS - 1: 1})),
     )

@@ -15,7 +15,7 @@ from tests.scenarios.build import handshake, latency, later, peer, sample, senso
 from tfotop import __version__, recording
 from tfotop import sample as sample_module
 from tfotop.recording import RecordingError
-from tfotop.sample import Micros, Record, Sample
+from tfotop.sample import Buckets, Micros, Record, Sample
 
 HEADER = recording.header("web-3", "6.18.44")
 NUMBERS = st.integers(-(2**63), 2**64 - 1)
@@ -39,6 +39,8 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(any_of(inner[0]), any_of(inner[1]), max_size=2)
     if kind is Micros:
         return st.lists(st.integers(0, 2**32 - 1), max_size=2).map(Micros)
+    if kind is Buckets:
+        return st.dictionaries(st.integers(0, 255), st.integers(0, 2**32 - 1), max_size=2).map(Buckets)
     if isinstance(kind, type) and issubclass(kind, Record):
         return st.builds(kind, **{field.name: any_of(field.type) for field in msgspec.structs.fields(kind)})
     return {int: NUMBERS, str: st.text(max_size=20), bool: st.booleans(), type(None): st.none()}[kind]

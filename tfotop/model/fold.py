@@ -187,22 +187,28 @@ def fold_peers(
     """The peers with those that changed put last, and how many had to go."""
     if sensor is None or not sensor.peers:
         return peers, 0
-    result = dict(peers)
+    result, known = dict(peers), dict[tuple[tuple[str, int], ...], dict[str, int]]()
     for peer in sensor.peers:
         key = peer_key(peer)
-        result[key] = _peer(peer, result.pop(key, None), mono_ns)
+        result[key] = _peer(peer, result.pop(key, None), mono_ns, known)
     evicted = max(0, len(result) - most)
     for key in list(result)[:evicted]:
         del result[key]
     return result, evicted
 
 
-def _peer(peer: Peer, before: PeerState | None, mono_ns: int) -> PeerState:
-    """What is new since the last reading; a peer that the kernel had forgotten meanwhile begins anew."""
+def _peer(
+    peer: Peer, before: PeerState | None, mono_ns: int, known: dict[tuple[tuple[str, int], ...], dict[str, int]]
+) -> PeerState:
+    """What is new since the last reading; a peer that the kernel had forgotten meanwhile begins anew.
+
+    ``known``: the intervals of other peers, of which many are alike: one dict does for all of them.
+    """
     same = before if before and before.reading.first_ns == peer.first_ns else None
     old = same.reading.outcomes if same else {}
     interval = {name: n - old.get(name, 0) for name, n in peer.outcomes.items() if n > old.get(name, 0)}
     cookie = cookie_status(peer, interval, before.cookie if before else NONE)
+    interval = known.setdefault(tuple(interval.items()), interval)
     return PeerState(reading=peer, interval=interval, cookie=cookie, sample_mono_ns=mono_ns)
 
 

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from tfotop.sample import NONE, Handshake, Latency, Micros, Peer, Process, Total
+from tfotop.sample import NONE, Buckets, Handshake, Latency, Micros, Peer, Process, Total
 from tfotop.sources import layout
 from tfotop.sources.layout import Flow, RawHandshake
 from tfotop.words import OPTIONS, OUTCOMES, REASONS, ROLES, VARIANTS
@@ -130,7 +130,7 @@ def _latency(raw: bytes) -> Latency:
     if not any(raw[:4]):
         return NO_LATENCY
     count, *rest = layout.LATENCY.unpack(raw)
-    buckets = {i: n for i, n in enumerate(rest[layout.RECENT :]) if n}
+    buckets = Buckets({i: n for i, n in enumerate(rest[layout.RECENT :]) if n})
     return Latency(count=count, recent_us=_recent(tuple(rest[: layout.RECENT]), count), buckets=buckets)
 
 

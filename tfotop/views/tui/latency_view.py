@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from tfotop.model import latency
 from tfotop.model.latency import BUCKETS, LOWEST_US, bounds_us, percentile_us
 from tfotop.model.state import Model, PeerState
-from tfotop.sample import Peer
+from tfotop.sample import Buckets, Peer
 from tfotop.views.format import milliseconds, printable
 from tfotop.views.tui.counters_view import NOTHING_YET, shortened
 from tfotop.views.tui.handshake_columns import cut
@@ -129,7 +129,7 @@ def by_role(model: Model, roles: Sequence[str] = ROLES) -> list[Distribution]:
     return sums.distributions()
 
 
-def _within(buckets: Histogram) -> Histogram:
+def _within(buckets: Histogram | Buckets) -> Histogram:
     """Only buckets that there are, and that hold something: a recording may hold anything."""
     return {bucket: number for bucket, number in buckets.items() if 0 <= bucket < BUCKETS and number > 0}
 
