@@ -130,7 +130,7 @@ def _times(state: PeerState) -> Iterator[str]:
 
 
 def _time(title: str, of: Latency, p50_us: float | None) -> str:
-    p90_us = percentile_us(of.buckets, 0.9) if of.buckets else None
+    p90_us = percentile_us(dict(of.buckets.items()), 0.9) if of.buckets else None
     bars = sparkline([float(us) for us in of.recent_us], min(BARS, max(1, len(of.recent_us))))
     return f"{title:15}{of.count:>8}{milliseconds(p50_us):>8}{milliseconds(p90_us):>8}  {bars}"
 
