@@ -46,12 +46,13 @@ class LinesView(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._text = Text(())
         self._cursor = 0
-        self._depth = 0  # lines of the detail
+        self._detail: list[str] = []  # of the row under the cursor
+        self._depth = 0  # so many lines of it are shown
 
     def show(self, text: Text) -> None:
         """Take new lines, made for this widget's width."""
         self._text = text
-        self._depth = min(len(self._details()), max(0, self.size.height // 3))
+        self._tell()
         self.virtual_size = Size(0, len(text.lines) + self._depth)
         self.refresh()
 
@@ -93,17 +94,18 @@ class LinesView(ScrollView, can_focus=True):
         """The rows that are visible."""
         return self.size.height - self._text.titles - self._depth
 
-    def _details(self) -> list[str]:
-        """What there is to say of the row under the cursor, in lines."""
+    def _tell(self) -> None:
+        """What there is to say of the row under the cursor, in a third of the lines at most."""
         text = self._text.detail(self._row()) if self._text.detail else ""
-        return textwrap.wrap(text, max(1, self.width), break_on_hyphens=False)
+        self._detail = textwrap.wrap(text, max(1, self.width), break_on_hyphens=False)
+        self._depth = min(len(self._detail), max(0, self.size.height // 3))
 
     def _row(self) -> int:
         return max(0, min(self._cursor, len(self._text.lines) - self._text.titles - 1))
 
     def _to(self, row: int) -> None:
         self._cursor = max(0, min(row, len(self._text.lines) - self._text.titles - 1))
-        self._depth = min(len(self._details()), max(0, self.size.height // 3))
+        self._tell()
         top, height = round(self.scroll_offset.y), max(1, self._height)
         if self._cursor < top or self._cursor >= top + height:
             self.scroll_to(y=self._cursor if self._cursor < top else self._cursor - height + 1, animate=False)
@@ -113,8 +115,9 @@ class LinesView(ScrollView, can_focus=True):
         """One visible line."""
         of = self._text
         if y >= self.size.height - self._depth:
-            text = "".join(self._details()[y - self.size.height + self._depth :][:1])
-            return self._strip(text, "lines--wrong" if self._details()[0].startswith("! ") else "lines--detail")
+            wrong = self._detail[0].startswith("! ")
+            text = self._detail[y - self.size.height + self._depth]
+            return self._strip(text, "lines--wrong" if wrong else "lines--detail")
         if y < of.titles:
             return self._strip(of.lines[y] if y < len(of.lines) else "", "lines--title")
         index = y + round(self.scroll_offset.y)
