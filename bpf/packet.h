@@ -21,10 +21,7 @@ struct tcp_header {
 	__be16 window, check, urgent;
 };
 
-#define MOST_HEAD (TCP_HEADER + MAX_OPTIONS)
-
 struct segment {
-	u8 head[64];		/* the TCP header with its options, zero behind its end; a power of 2 bounds every index */
 	u32 tcp_at;
 	u32 options_len;
 	u32 payload;
@@ -81,47 +78,23 @@ static __always_inline u32 find_tcp(struct __sk_buff *skb, u8 *v4)
 	return ip[6] == TCP ? 40 : skip_extensions(skb, ip[6]);
 }
 
-/* One call for the whole header: each costs more than reading all of it from the stack. */
-static __always_inline int read_head(struct __sk_buff *skb, struct segment *s)
-{
-	u32 len = skb->len - s->tcp_at;
-
-	if (len < TCP_HEADER)
-		return 0;
-	if (len > MOST_HEAD)
-		len = MOST_HEAD;
-	asm volatile("" : "+r"(len));		/* or the compiler drops the bound that the verifier wants to see */
-	len = ((len - 1) & 63) + 1;
-	return !bpf_skb_load_bytes(skb, s->tcp_at, s->head, len);
-}
-
 /* 1 and the segment, or 0: cut short. */
 static __always_inline int read_segment(struct __sk_buff *skb, struct segment *s)
 {
-	struct tcp_header *tcp = (void *)s->head;
+	struct tcp_header tcp;
 
 	s->tcp_at = skb->cb[0];			/* from remember_place */
 	s->v4 = skb->cb[1];
-	if (!read_head(skb, s))
+	if (bpf_skb_load_bytes(skb, s->tcp_at, &tcp, TCP_HEADER))
 		return 0;
-	s->flags = tcp->flags;
-	s->seq = bpf_ntohl(tcp->seq);
-	s->ack = bpf_ntohl(tcp->ack);
-	s->source = bpf_ntohs(tcp->source);
-	s->dest = bpf_ntohs(tcp->dest);
-	s->options_len = (tcp->offset >> 4) * 4 - TCP_HEADER;
+	s->flags = tcp.flags;
+	s->seq = bpf_ntohl(tcp.seq);
+	s->ack = bpf_ntohl(tcp.ack);
+	s->source = bpf_ntohs(tcp.source);
+	s->dest = bpf_ntohs(tcp.dest);
+	s->options_len = (tcp.offset >> 4) * 4 - TCP_HEADER;
 	s->payload = skb->len - s->tcp_at - TCP_HEADER - s->options_len;
 	return s->options_len <= MAX_OPTIONS && s->payload <= skb->len;
-}
-
-static __always_inline u8 byte(struct segment *s, u32 option_at)
-{
-	return s->head[(TCP_HEADER + option_at) & 63];
-}
-
-static __always_inline u32 word(struct segment *s, u32 option_at)
-{
-	return byte(s, option_at) << 24 | byte(s, option_at + 1) << 16 | byte(s, option_at + 2) << 8 | byte(s, option_at + 3);
 }
 
 /* Keyed, so that a fingerprint says nothing of the cookie to who does not hold the key of this run. */
@@ -136,15 +109,17 @@ static __always_inline u32 fingerprint(const u8 *cookie, u32 len)
 }
 
 /* Bytes before the cookie if this is a Fast Open option that counts (tcp_parse_fastopen_option), else 0. */
-static __always_inline u32 is_fast_open(struct segment *s, u32 at, u8 kind, u8 size)
+static __always_inline u32 is_fast_open(struct __sk_buff *skb, u32 at, u8 kind, u8 size)
 {
+	u8 magic[2];
+
 	if (size & 1)
 		return 0;
 	if (kind == 34)
 		return 2;
-	if (kind != 254 || size < 4)
+	if (kind != 254 || size < 4 || bpf_skb_load_bytes(skb, at + 2, magic, 2))
 		return 0;
-	return byte(s, at + 2) == 0xf9 && byte(s, at + 3) == 0x89 ? 4 : 0;
+	return magic[0] == 0xf9 && magic[1] == 0x89 ? 4 : 0;
 }
 
 static __always_inline void read_cookie(struct __sk_buff *skb, u32 at, u32 len, struct options *o)
@@ -163,6 +138,16 @@ static __always_inline void read_cookie(struct __sk_buff *skb, u32 at, u32 len, 
 		return;
 	o->cookie_len = len;
 	o->cookie_id = fingerprint(cookie, len);
+}
+
+static __always_inline void read_timestamps(struct __sk_buff *skb, u32 at, struct options *o)
+{
+	__be32 values[2];
+
+	if (bpf_skb_load_bytes(skb, at, values, sizeof(values)))
+		return;
+	o->tsval = bpf_ntohl(values[0]);
+	o->tsecr = bpf_ntohl(values[1]);
 }
 
 /*
@@ -185,39 +170,37 @@ struct walk {
 /* As tcp_parse_options does it (net/ipv4/tcp_input.c): the last Fast Open option that counts wins. */
 static __always_inline void read_options(struct __sk_buff *skb, struct segment *s, struct options *o, u64 now)
 {
-	u32 len = s->options_len;
+	u32 start = s->tcp_at + TCP_HEADER, len = s->options_len;
 	volatile struct walk w;
 	u8 none = now >> 63;
 
 	w.at = w.timestamps_at = w.cookie_at = w.cookie_len = w.kind = none;
 	for (int i = 0; i < MAX_OPTIONS; i++) {
+		u8 head[2];				/* kind and size */
 		u32 at = w.at, skip;
-		u8 kind = byte(s, at), size = byte(s, at + 1);
 
-		if (at + 2 > len || kind == 0)
+		if (at + 2 > len || bpf_skb_load_bytes(skb, start + at, head, 2) || head[0] == 0)
 			break;
-		if (kind == 1) {
+		if (head[0] == 1) {
 			w.at = at + 1;
 			continue;
 		}
-		if (size < 2 || at + size > len)
+		if (head[1] < 2 || at + head[1] > len)
 			break;
-		if (kind == 8 && size == 10)
+		if (head[0] == 8 && head[1] == 10)
 			w.timestamps_at = at + 2;
-		skip = is_fast_open(s, at, kind, size);
+		skip = is_fast_open(skb, start + at, head[0], head[1]);
 		if (skip) {
 			w.cookie_at = at + skip;
-			w.cookie_len = size - skip;
-			w.kind = kind;
+			w.cookie_len = head[1] - skip;
+			w.kind = head[0];
 		}
-		w.at = at + size;
+		w.at = at + head[1];
 	}
-	if (w.timestamps_at) {
-		o->tsval = word(s, w.timestamps_at);
-		o->tsecr = word(s, w.timestamps_at + 4);
-	}
+	if (w.timestamps_at)
+		read_timestamps(skb, start + w.timestamps_at, o);
 	if (w.cookie_at)
-		read_cookie(skb, s->tcp_at + TCP_HEADER + w.cookie_at, w.cookie_len, o);
+		read_cookie(skb, start + w.cookie_at, w.cookie_len, o);
 	if (o->cookie_len != NO_COOKIE_LEN)
 		o->kind = w.kind == 34 ? STANDARD : EXPERIMENTAL;
 }

@@ -22,8 +22,7 @@ void parse(struct __sk_buff *skb, u32 len, struct options *o)
 	struct segment s = { .tcp_at = 0, .options_len = len };
 
 	o->cookie_len = NO_COOKIE_LEN;
-	if (read_head(skb, &s))
-		read_options(skb, &s, o, 1);
+	read_options(skb, &s, o, 1);
 }
 int segment(struct __sk_buff *skb, struct segment *s) { return read_segment(skb, s); }
 """
@@ -196,7 +195,6 @@ class Segment(C.Structure):
     """struct segment of bpf/packet.h."""
 
     _fields_ = [
-        ("head", C.c_uint8 * 64),
         *((name, C.c_uint32) for name in ("tcp_at", "options_len", "payload", "seq", "ack")),
         ("source", C.c_uint16),
         ("dest", C.c_uint16),

@@ -1,0 +1,57 @@
+"""What the kernel's verifier has to go through: it grows without a sign, and with it the time to the first line."""
+
+import ctypes as C
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tfotop.sources.compiler import PROGRAMS, STEPS
+from tfotop.sources.handshakes import Starting
+from tfotop.sources.libbpf import Libbpf
+
+pytestmark = pytest.mark.sensor
+
+CUT = 15  # BPF_OBJ_NAME_LEN; bpftool prints a whole name where BTF has it
+NAMES = {name[:CUT] for name in (*PROGRAMS, *sum(STEPS.values(), ()))}
+MOST = 100_000  # of the million that it would take: about 0.1 s
+
+
+def loaded() -> dict[int, str]:
+    """The programs named as ours, whoever loaded them, by id."""
+    shown = subprocess.run(["bpftool", "prog", "show", "--json"], capture_output=True, text=True, check=True)
+    named = {p["id"]: p.get("name", "")[:CUT] for p in json.loads(shown.stdout)}
+    return {number: name for number, name in named.items() if name in NAMES}
+
+
+@pytest.fixture
+def ids() -> Iterator[dict[int, str]]:
+    before = loaded()
+    sensor = Starting(200).finish()
+    try:
+        yield {number: name for number, name in loaded().items() if number not in before}
+    finally:
+        sensor.close()
+
+
+def verified(libbpf: Libbpf, number: int) -> int:
+    """Instructions that the verifier walked (the kernel tells in the fdinfo of a program since 5.16)."""
+    fd = libbpf.lib.bpf_prog_get_fd_by_id(C.c_uint32(number))
+    assert fd >= 0
+    try:
+        found = re.search(r"^verified_insns:\s*(\d+)", Path(f"/proc/self/fdinfo/{fd}").read_text(), re.MULTILINE)
+    finally:
+        os.close(fd)
+    assert found
+    return int(found[1])
+
+
+def test_no_program_is_long_to_verify(ids: dict[int, str]) -> None:
+    libbpf = Libbpf()
+    walked = {name: verified(libbpf, number) for number, name in ids.items()}
+    assert set(walked) == NAMES
+    assert {name: insns for name, insns in walked.items() if insns > MOST} == {}
