@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tfotop.model.fold import fold
-from tfotop.model.history import Entry, History, Peers, model_at, outcomes_of, peers_at
+from tfotop.model.history import History
 from tfotop.model.state import Model, PeerKey
+from tfotop.model.steps import Entry, Peers, model_at, outcomes_of, peers_at
 from tfotop.sources.collector import Collector
 from tfotop.sources.handshakes import SensorFailed, Starting
 
+LOOKED_AT: Final = 1 << 20  # bytes of steps in which a peer is looked for in one call: about 15 ms
 NEAR: Final = 16  # steps that are unpacked for each step back; those before are kept unpacked
 
 
@@ -22,6 +24,7 @@ class Past:
         self._history = history or History()
         self._entries: tuple[Entry, ...] = ()
         self._near: tuple[Entry, Peers] | None = None  # a step, and all peers after it
+        self._found: tuple[PeerKey | None, dict[int, tuple[Entry, dict[str, int] | None]]] = (None, {})
 
     def add(self, model: Model) -> None:
         """Keep a model, newer than all before."""
@@ -42,8 +45,18 @@ class Past:
         return model_at(entries[: index + 1], before, skip)
 
     def of(self, key: PeerKey) -> list[tuple[int, dict[str, int]]]:
-        """When the outcomes of one peer changed, and what they were."""
-        return outcomes_of(self._entries, key)
+        """When the outcomes of one peer changed, and what they were: the newest at once, older ones in later calls."""
+        before = self._found[1] if self._found[0] == key else {}
+        found, room = dict[int, tuple[Entry, dict[str, int] | None]](), LOOKED_AT
+        for entry in reversed(self._entries):
+            if id(entry) in before:
+                found[id(entry)] = before[id(entry)]
+            elif room > 0:
+                room -= entry.size
+                found[id(entry)] = entry, outcomes_of(entry, key)
+        self._found = key, found
+        changed = ((entry.mono_ns, outcomes) for entry, outcomes in reversed(found.values()))
+        return [(mono_ns, outcomes) for mono_ns, outcomes in changed if outcomes is not None]
 
     def forget(self) -> None:
         """Let go of what only makes steps quicker."""

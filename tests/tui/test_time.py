@@ -7,6 +7,7 @@ from tests.scenarios import make
 from tests.scenarios.build import peer, sample, sensor
 from tests.tui.screen import LARGE, feed, lines, models, press, running, settled, shown
 from tfotop.feed import NEAR, Past
+from tfotop.model import steps
 from tfotop.model.history import History
 from tfotop.model.state import Model
 from tfotop.sample import Sample
@@ -185,9 +186,7 @@ def test_steps_back_do_not_unpack_everything_each_time(monkeypatch: pytest.Monke
 
 
 def travel_parts() -> tuple[object, object]:
-    from tfotop.model import history
-
-    return history.peers_at, history.model_at
+    return steps.peers_at, steps.model_at
 
 
 def test_a_past_that_forgets_goes_back_as_far_as_it_can() -> None:
@@ -201,3 +200,24 @@ def test_a_past_that_forgets_goes_back_as_far_as_it_can() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(1, "-1s"), (59, "-59s"), (60, "-1m00s"), (899, "-14m59s")])
 def test_how_long_ago(seconds: int, text: str) -> None:
     assert travel._ago(seconds) == text
+
+
+def test_the_outcomes_of_a_peer_come_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = [
+        sample(t, sensor=sensor(peers=(peer("10.0.0.1", outcomes={"accepted": t // 2 + 1}), peer(f"10.0.1.{t}"))))
+        for t in range(60)
+    ]
+    fed = models(counted)
+    kept, key = past(fed[:50]), next(iter(fed[0].peers))
+    whole = [(model.mono_ns, model.peers[key].reading.outcomes) for model in fed]
+    assert kept.of(key) == whole[:50]
+    kept.of((1, "server", "10.0.1.1", 443))
+    monkeypatch.setattr("tfotop.feed.LOOKED_AT", 10 * kept._entries[-1].size)
+    newest = kept.of(key)
+    assert 5 < len(newest) < 20
+    assert newest == whole[50 - len(newest) : 50]
+    for model in fed[50:]:
+        kept.add(model)
+    for _ in range(10):
+        kept.of(key)
+    assert kept.of(key) == whole

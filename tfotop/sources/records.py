@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from tfotop.sample import NONE, Buckets, Handshake, Latency, Micros, Peer, Process, Total
@@ -134,9 +135,16 @@ def _latency(raw: bytes) -> Latency:
     return Latency(count=count, recent_us=_recent(tuple(rest[: layout.RECENT]), count), buckets=buckets)
 
 
+@lru_cache(4096)
+def _same(number: int) -> int:
+    """The number, as one object for all peers that have it."""
+    return number
+
+
 def peer(raw_key: bytes, raw: bytes, owner: Owner = NOBODY) -> Peer:
     """One row of the table of peers."""
     netns_cookie, where, netns, port, role = layout.PEER_KEY.unpack(raw_key)
+    netns_cookie, netns, port = _same(netns_cookie), _same(netns), _same(port)
     head = layout.PEER_HEAD.unpack_from(raw)
     first_ns, last_ns, socket_cookie, _epoch, pid, comm, cookie_id = head[:7]
     outcomes = head[7 : 7 + layout.OUTCOMES]

@@ -8,9 +8,11 @@ import pytest
 from tests.scenarios import make
 from tests.scenarios.build import handshake, peer, sample, sensor
 from tfotop.model import history
+from tfotop.model import steps as packed
 from tfotop.model.fold import MOST_HANDSHAKES, fold
-from tfotop.model.history import History, model_at, peers_at, thinnest
+from tfotop.model.history import History, thinnest
 from tfotop.model.state import Model
+from tfotop.model.steps import model_at, outcomes_of, peers_at
 from tfotop.sample import Sample
 
 SECOND_NS = 1_000_000_000
@@ -69,7 +71,7 @@ def test_the_newest_handshakes_come_back() -> None:
 
 def test_peers_that_had_to_go_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tfotop.model.fold.MOST_PEERS", 30)
-    monkeypatch.setattr(history, "MOST_PEERS", 30)
+    monkeypatch.setattr(packed, "MOST_PEERS", 30)
     kept = History()
     models = run(crowd(10, 50, 20), kept)
     assert [len(model.peers) for model in models] == [30] * 10
@@ -142,8 +144,20 @@ def test_which_steps_are_taken_together(times: list[int], expected: int) -> None
 
 
 def test_no_call_packs_more_than_a_few_peers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "AT_ONCE", 7)
+    monkeypatch.setattr(packed, "AT_ONCE", 7)
     kept = History()
     models = run(crowd(3, 50, 20), kept)
     assert [len(entry.peers) for entry in kept.entries] == [8, 3, 3]
     assert steps(kept) == models
+
+
+def test_the_outcomes_of_one_peer_at_each_step() -> None:
+    kept = History(most_bytes=60_000)
+    models = {model.mono_ns: model for model in run(crowd(300, 200, 100), kept)}
+    (chosen,) = (key for key in next(iter(models.values())).peers if key[2] == "10.0.0.7")
+    now: dict[str, int] = {}
+    for entry in kept.entries[1:]:
+        now = outcomes_of(entry, chosen) or now
+        assert not now or now == models[entry.mono_ns].peers[chosen].reading.outcomes
+    assert now
+    assert outcomes_of(kept.entries[-1], (1, "server", "10.9.9.9", 443)) is None
