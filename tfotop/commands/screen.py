@@ -4,7 +4,8 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tfotop.commands.common import NO_SENSOR, NO_SENSOR_YET, RECORDS_PER_S, selection, start
@@ -31,13 +32,26 @@ def forget_old_size() -> None:
         os.environ.pop(name, None)
 
 
+@contextmanager
+def absent(name: str) -> Iterator[None]:
+    """Let a module seem not to be installed while others that can do without it are imported."""
+    sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # so says the documentation of import
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is None:
+            sys.modules.pop(name, None)
+
+
 def run(chosen: argparse.Namespace) -> int:
     """``tfotop``: paints at once; the sensor joins when it is ready."""
     forget_old_size()
     starting = start(chosen, RECORDS_PER_S)
     from tfotop.feed import Feed, Past  # while the child compiles
     from tfotop.sources.collector import Collector
-    from tfotop.views.tui import app as tui
+
+    with absent("ssl"):  # asyncio would load OpenSSL, for 1 to 5 MB, and nothing here speaks TLS through asyncio
+        from tfotop.views.tui import app as tui
     from tfotop.views.tui.themes import speaks_utf8
 
     collector, past = Collector(NO_SENSOR_YET if starting else NO_SENSOR), Past()

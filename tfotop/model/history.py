@@ -16,7 +16,7 @@ from tfotop.model.steps import Entry, entry, join
 from tfotop.sample import Handshake
 
 SPAN_NS: Final = 15 * 60 * 1_000_000_000
-MOST_BYTES: Final = 6 << 20
+MOST_BYTES: Final = 4 << 20
 PEERS_PER_SAMPLE: Final = 1000
 TOGETHER: Final = 60  # steps beyond the span that wait until they leave in one go
 LITTLE: Final = 7 / 8  # of MOST_BYTES: thinning goes on down to it

@@ -5,9 +5,13 @@ Source: /proc/sys/net/ipv4/tcp_fastopen_key (net/ipv4/sysctl_net_ipv4.c, ``proc_
 namespace of the thread that reads: call through ``namespaces.visit``.
 """
 
-import hashlib
 import re
 import struct
+
+try:
+    from _blake2 import blake2s  # hashlib would load OpenSSL, for 4 MB, and take its hash from here
+except ImportError:
+    from hashlib import blake2s
 
 from tfotop.sample import Keys, Problem
 from tfotop.sources import Report, read_file
@@ -50,7 +54,7 @@ def parse(text: bytes) -> Keys | None:
 
 def fingerprint(key: bytes) -> str:
     """Four hexadecimal digits that are the same for the same key on every host, and do not give the key away."""
-    return hashlib.blake2s(key, key=FINGERPRINT_KEY).digest()[:2].hex()
+    return blake2s(key, key=FINGERPRINT_KEY).digest()[:2].hex()
 
 
 def _name(words: tuple[bytes, ...]) -> str | None:
