@@ -6,9 +6,9 @@ from textual.widgets import Static
 
 from tests.scenarios import make
 from tests.scenarios.build import NO_EBPF, handshake, measured, peer, sample, sensor
+from tfotop.feed import Past
 from tfotop.model.fold import fold
-from tfotop.model.history import History, outcomes_of
-from tfotop.model.state import Model, PeerKey
+from tfotop.model.state import Model
 from tfotop.views.tui import handshake_columns
 from tfotop.views.tui.body import Body
 from tfotop.views.tui.spread import PART
@@ -108,28 +108,18 @@ async def test_a_peer_without_a_kept_handshake_says_so() -> None:
         assert "No handshake of this peer is kept" in text(pilot)
 
 
-class Remembering:
+def remembered(run: list[Model]) -> Past:
     """The past, as the feed keeps it."""
-
-    def __init__(self, run: list[Model]) -> None:
-        self._history = History()
-        for model in run:
-            self._history.add(model)
-
-    def moments(self) -> list[int]:
-        return [entry.mono_ns for entry in self._history.entries]
-
-    def at(self, _mono_ns: int) -> Model | None:
-        return None
-
-    def of(self, key: PeerKey) -> list[tuple[int, dict[str, int]]]:
-        return outcomes_of(self._history.entries, key)
+    past = Past()
+    for model in run:
+        past.add(model)
+    return past
 
 
 async def test_the_outcomes_of_the_past_are_beside_the_ladder() -> None:
     """Rejected from the 13th second on, of 20."""
     run = models(make.load("incident"))
-    async with running(run[-1], size=LARGE, past=Remembering(run)) as pilot:
+    async with running(run[-1], size=LARGE, past=remembered(run)) as pilot:
         await press(pilot, "j", "enter")
         outcomes = [
             line.split("│ ")[-1].split() for line in lines(pilot) if "│ OUTCOMES" in line or "│ rejected" in line
@@ -142,7 +132,7 @@ async def test_the_outcomes_of_the_past_are_beside_the_ladder() -> None:
 
 async def test_back_in_time_the_outcomes_end_there() -> None:
     run = models(make.load("incident"))
-    async with running(run[-1], size=LARGE, past=Remembering(run)) as pilot:
+    async with running(run[-1], size=LARGE, past=remembered(run)) as pilot:
         await press(pilot, "j", "enter")
         await feed(pilot, run[10])
         assert "last 10 s" in text(pilot)

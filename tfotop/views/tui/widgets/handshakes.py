@@ -1,6 +1,5 @@
 """The live feed of handshakes, newest first: it formats the rows that are visible."""
 
-from rich.segment import Segment
 from textual.binding import Binding
 from textual.events import Click
 from textual.geometry import Size
@@ -12,6 +11,7 @@ from tfotop.model.shown import Shown
 from tfotop.sample import Handshake
 from tfotop.views.tui import handshake_columns as columns
 from tfotop.views.tui.messages import CursorMoved
+from tfotop.views.tui.widgets.rows import MOVES, painted
 
 TITLE_LINES = 2
 WRONG = ("rejected", "lost", "cookie_refused", "unanswered", "reset")
@@ -21,14 +21,7 @@ class HandshakesTable(ScrollView, can_focus=True):
     """The cursor stays at the newest until it is moved, then on its handshake while newer ones come above it."""
 
     HELP = "in lists"
-    BINDINGS = [
-        Binding("up,k", "move(-1)", "one row up", show=False),
-        Binding("down,j", "move(1)", "one row down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "a screenful up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "a screenful down", show=False),
-        Binding("home,g", "newest", "the first row", show=False),
-        Binding("end,G", "move(1000000)", "the last row", show=False),
-    ]
+    BINDINGS = [*MOVES, Binding("home,g", "newest", "the first row", show=False)]
     COMPONENT_CLASSES = {
         "handshakes--title",
         "handshakes--row",
@@ -131,11 +124,8 @@ class HandshakesTable(ScrollView, can_focus=True):
         return "handshakes--wrong" if handshake.outcome in WRONG else "handshakes--row"
 
     def _strip(self, text: str, component: str) -> Strip:
-        style = self.get_component_rich_style(component)
-        rest = text.lstrip()
-        blank = self.get_component_rich_style("handshakes--row")  # pictures lose underlined blanks at the left
-        segments = [Segment(" " * (len(text) - len(rest)), blank), Segment(rest, style)]
-        return Strip(segments).adjust_cell_length(self._width, style)
+        style, blank = map(self.get_component_rich_style, (component, "handshakes--row"))
+        return painted(text, self._width, style, blank)
 
 
 def why_empty(shown: Shown) -> str:

@@ -4,13 +4,12 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len
-from rich.segment import Segment
-from textual.binding import Binding
 from textual.events import Click
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from tfotop.views.tui.widgets.rows import FIRST, MOVES, painted
 
 Detail = Callable[[int], str]
 
@@ -32,14 +31,7 @@ class LinesView(ScrollView, can_focus=True):
     """Shows the lines that it was given last; where it is scrolled to stays."""
 
     HELP = "in lists"
-    BINDINGS = [
-        Binding("up,k", "move(-1)", "one row up", show=False),
-        Binding("down,j", "move(1)", "one row down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "a screenful up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "a screenful down", show=False),
-        Binding("home,g", "move(-1000000)", "the first row", show=False),
-        Binding("end,G", "move(1000000)", "the last row", show=False),
-    ]
+    BINDINGS = [*MOVES, FIRST]
     COMPONENT_CLASSES = {"lines--title", "lines--row", "lines--cursor", "lines--wrong", "lines--detail"}
 
     def __init__(self, id: str = "lines") -> None:  # noqa: A002  Textual's word
@@ -127,9 +119,5 @@ class LinesView(ScrollView, can_focus=True):
         return self._strip(line, "lines--wrong" if line.startswith("! ") else "lines--row")
 
     def _strip(self, text: str, component: str) -> Strip:
-        width, style = self.width, self.get_component_rich_style(component)
-        rest = text.lstrip()
-        blank = self.get_component_rich_style("lines--row")  # pictures lose underlined blanks at the left
-        segments = [Segment(" " * (len(text) - len(rest)), blank), Segment(rest, style)]
-        strip = Strip(segments, cell_len(text))
-        return strip.adjust_cell_length(width, style).crop(0, width)
+        style, blank = map(self.get_component_rich_style, (component, "lines--row"))
+        return painted(text, self.width, style, blank)

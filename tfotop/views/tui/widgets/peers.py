@@ -1,7 +1,5 @@
 """The peers table: it formats the rows that are visible, however many peers there are."""
 
-from rich.segment import Segment
-from textual.binding import Binding
 from textual.events import Click
 from textual.geometry import Size
 from textual.message import Message
@@ -16,6 +14,7 @@ from tfotop.model.state import PeerState
 from tfotop.views.format import problem
 from tfotop.views.tui.columns import Column, at, fitting, line, titles
 from tfotop.views.tui.messages import CursorMoved
+from tfotop.views.tui.widgets.rows import FIRST, MOVES, painted
 
 TITLE_LINES = 2
 WRONG = ("rejected", "refused", "lost")
@@ -25,14 +24,7 @@ class PeersTable(ScrollView, can_focus=True):
     """Peers or groups of peers, in the order that was asked for. Two lines of titles stay at the top."""
 
     HELP = "in lists"
-    BINDINGS = [
-        Binding("up,k", "move(-1)", "one row up", show=False),
-        Binding("down,j", "move(1)", "one row down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "a screenful up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "a screenful down", show=False),
-        Binding("home,g", "move(-1000000)", "the first row", show=False),
-        Binding("end,G", "move(1000000)", "the last row", show=False),
-    ]
+    BINDINGS = [*MOVES, FIRST]
     COMPONENT_CLASSES = {"peers--title", "peers--row", "peers--wrong", "peers--cursor", "peers--empty"}
 
     class Chosen(Message):
@@ -156,11 +148,8 @@ class PeersTable(ScrollView, can_focus=True):
         return [column.cell(state, self._now_ns) for column in columns] if state else []
 
     def _strip(self, text: str, component: str) -> Strip:
-        style = self.get_component_rich_style(component)
-        rest = text.lstrip()
-        blank = self.get_component_rich_style("peers--row")  # pictures lose underlined blanks at the left
-        segments = [Segment(" " * (len(text) - len(rest)), blank), Segment(rest, style)]
-        return Strip(segments).adjust_cell_length(self._width, style)
+        style, blank = map(self.get_component_rich_style, (component, "peers--row"))
+        return painted(text, self._width, style, blank)
 
 
 def _why_empty(shown: Shown) -> str:
