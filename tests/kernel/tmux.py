@@ -1,9 +1,9 @@
 """The live screen in a shell in tmux: keys go in as from a keyboard, and the screen is read back."""
 
-import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Final, Self
 
@@ -16,7 +16,8 @@ class Tmux:
     """A server of tmux with one shell in it; ``lines`` is what a person would see."""
 
     def __init__(self, columns: int = 100, rows: int = 30, **environment: str) -> None:
-        self._socket = f"{PREFIX}{os.getpid()}"
+        self._directory = tempfile.TemporaryDirectory(prefix=PREFIX)  # or tmux would leave its socket behind
+        self._socket = f"{self._directory.name}/socket"
         shell = ["env", "PS1=" + PROMPT, "TZ=UTC", *(f"{k}={v}" for k, v in environment.items())]
         shell += ["bash", "--noprofile", "--norc", "-i"]
         size = ("-x", str(columns), "-y", str(rows))
@@ -28,13 +29,14 @@ class Tmux:
 
     def __exit__(self, *_error: object) -> None:
         self.kill()
+        self._directory.cleanup()
 
     def kill(self) -> None:
         """The terminal goes away, with all that is in it."""
-        subprocess.run(["tmux", "-L", self._socket, "kill-server"], capture_output=True, check=False)
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
 
     def _tmux(self, *arguments: str) -> str:
-        done = subprocess.run(["tmux", "-L", self._socket, *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(["tmux", "-S", self._socket, *arguments], capture_output=True, text=True, check=True)
         return done.stdout
 
     def start(self, *arguments: str) -> None:
