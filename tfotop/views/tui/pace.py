@@ -8,7 +8,7 @@ from typing import Final
 SWITCH_S: Final = 0.0005  # a thread that works on gives way so soon; 5 ms by default, several times for each key
 OBJECTS: Final = 20_000  # made before the garbage collector looks again; 700 by default, and 65,536 rows are sorted
 MMAP_THRESHOLD, ARENA_MAX = -3, -8  # malloc.h
-LARGE: Final = 65_536  # bytes of a list or a packed part of the history, which goes back to the system
+LARGE: Final = 32_768  # bytes: such as a packed part of the history, which goes back to the system when it is freed
 
 
 def settle() -> None:
