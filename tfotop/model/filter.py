@@ -6,7 +6,8 @@ without a field is an address, a network, or a part of an address or name.
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
 from tfotop.model.addresses import number
@@ -41,6 +42,7 @@ COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
     ":": lambda a, b: a == b,
 }
 QUOTED: Final = 24  # characters of what is wrong, at most
+OFFERED: Final = 120  # characters of what would have been right, at most
 
 
 class Filter(NamedTuple):
@@ -94,7 +96,7 @@ def _bare(word: str) -> Test:
 
 def _field(name: str, sign: str, text: str) -> Test:
     if name not in FIELDS:
-        raise FilterError(f"no field {_quoted(name)}; there are {' '.join(FIELDS)}")
+        raise FilterError(f"no field {_quoted(name)}; there are {_offered(name, FIELDS)}")
     values = text.split(",")
     if not all(values):
         raise FilterError(f"{name}{sign} needs a value")
@@ -116,7 +118,7 @@ def _text(name: str, value: str) -> Test:
         return lambda row: any(value in word for word in _words(row.values(name)))
     wanted = {value} if value in CHOICES[name] else {word for word in CHOICES[name] if word.startswith(value)}
     if not wanted:
-        raise FilterError(f"no {name} {_quoted(value)}; there are {' '.join(CHOICES[name])}")
+        raise FilterError(f"no {name} {_quoted(value)}; there are {_offered(value, CHOICES[name])}")
     return lambda row: not wanted.isdisjoint(row.values(name))
 
 
@@ -165,3 +167,13 @@ def _inside(network: Network) -> Test:
 
 def _quoted(text: str) -> str:
     return text if len(text) <= QUOTED else text[: QUOTED - 1] + "…"
+
+
+def _offered(text: str, words: Sequence[str]) -> str:
+    """All the words where they are few, else those that are most like what was typed."""
+    line = " ".join(words)
+    if len(line) <= OFFERED:
+        return line
+    alike = sorted(words, key=lambda word: -SequenceMatcher(None, text[:QUOTED], word).ratio())
+    line = " ".join(alike)
+    return line[: line.rindex(" ", 0, OFFERED)] + " …"

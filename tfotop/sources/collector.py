@@ -14,7 +14,8 @@ from tfotop.sources.owners import Owners
 from tfotop.sources.records import cookie_fingerprint
 
 SETTINGS_PERIOD_S: Final = 2.0  # sysctls, keys, listeners
-UNKNOWN_PERIOD_S: Final = 0.2  # listeners again, when a handshake names one that is not known
+UNKNOWN_PERIOD_S: Final = 0.2  # listeners again, when handshakes name one that was sought in vain
+MOST_SOUGHT: Final = 8192
 SOCKETS_PERIOD_S: Final = 5.0  # tcp_metrics, connections
 
 
@@ -40,6 +41,7 @@ class Collector:
         self._settings: dict[tuple[int, int | None], Settings] = {}
         self._settings_s = self._sockets_s = float("-inf")
         self._lasting: dict[str, list[Problem]] = {}
+        self._sought: set[int] = set()  # cookies of listeners
 
     def prepare(self, now_s: float) -> None:
         """Read the dear sources while the sensor is still being compiled, so that the first sample is quick."""
@@ -135,16 +137,29 @@ class Collector:
             self.prepare(now_s)
 
     def owner(self, now_s: float) -> Callable[[int | None, int], Process | None]:
-        """Who owns a listener; one that is not known yet is looked for anew, but not for each handshake."""
+        """Who owns a listener, for the handshakes of one reading; one that is not known is sought once for them all.
+
+        A listener never sought before is sought at once: it may be younger than the last look, and gone at the next.
+        """
+        rested = now_s - self._settings_s >= UNKNOWN_PERIOD_S
+        looked = False
 
         def find(netns: int | None, cookie: int) -> Process | None:
+            nonlocal looked
             known = self.owners.of(netns, cookie)
-            if known is None and now_s - self._settings_s >= UNKNOWN_PERIOD_S:
-                self._settings_s = float("-inf")
-                self.prepare(now_s)
+            if known is None and not looked and (rested or cookie not in self._sought):
+                looked = True
+                self._seek(cookie, now_s)
             return known or self.owners.of(netns, cookie)
 
         return find
+
+    def _seek(self, cookie: int, now_s: float) -> None:
+        if len(self._sought) >= MOST_SOUGHT:
+            self._sought.clear()
+        self._sought.add(cookie)
+        self._settings_s = float("-inf")
+        self.prepare(now_s)
 
 
 _ourselves = psutil.Process()

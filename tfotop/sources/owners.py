@@ -9,14 +9,14 @@ from tfotop.sources.listeners import Queues
 from tfotop.sources.processes import Processes
 
 MOST_REMEMBERED: Final = 8192
-PERIOD_S: Final = 0.2  # the collector decides when to look; this only bounds it
 
 
 class Owners:
     """The processes of all listeners seen; the oldest are forgotten."""
 
     def __init__(self) -> None:
-        self._processes, self._queues = Processes(period_s=PERIOD_S), Queues()
+        self._processes = Processes(period_s=0)  # the collector decides when to look
+        self._queues = Queues()
         self._by_cookie: dict[int, Process] = {}
 
     def of(self, _netns: int | None, cookie: int) -> Process | None:

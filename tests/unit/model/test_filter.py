@@ -91,6 +91,7 @@ def test_ipv6() -> None:
         ("port:80,", "port: needs a value"),
         ("role:serfer", "no role serfer; there are client server"),
         ("outcome:x", "no outcome x; there are plain cookie_granted"),
+        ("reason:quef", "no reason quef; there are queue_full no_queue"),  # too many for a line: the likely ones first
         ("comm>5", "comm is not a number: write comm:5"),
         ("10.2.0.0/33", "10.2.0.0/33 is not a network, as in 10.2.0.0/16"),
         ("peer:10.2", "10.2 is not an address or network, as in 10.2.0.0/16"),

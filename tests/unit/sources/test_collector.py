@@ -265,16 +265,38 @@ def test_the_owner_of_a_listener(host: Host) -> None:
     assert made.owner(1.0)(10, 77) == build.NGINX
 
 
-def test_an_unknown_listener_is_looked_for_but_not_for_each_handshake(host: Host) -> None:
+def test_an_unknown_listener_is_sought_but_not_for_each_handshake(host: Host) -> None:
     made = Collector(None)
     made.remember_owners(1.0)
     host.asked.clear()
     find = made.owner(1.1)
-    assert [find(10, 99), find(10, 98)] == [None, None]
-    assert host.asked["listeners"] == 0
-    find = made.owner(1.3)
-    assert [find(10, 99), find(10, 98)] == [None, None]
+    assert [find(10, 99), find(10, 98), find(10, 99)] == [None, None, None]
     assert host.asked["listeners"] == 2  # once in each namespace
+    assert made.owner(1.2)(10, 99) is None
+    assert host.asked["listeners"] == 2
+    assert made.owner(1.4)(10, 99) is None
+    assert host.asked["listeners"] == 4
+
+
+def test_a_listener_younger_than_the_last_look_has_its_owner_at_once(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Collector(None)
+    made.remember_owners(1.0)
+    monkeypatch.setattr(listeners, "dump", lambda _report: (replace(LISTENER, cookie=99),))
+    assert made.owner(1.0)(10, 99) == build.NGINX
+
+
+def test_the_listeners_sought_in_vain_are_bounded(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfotop.sources.collector.MOST_SOUGHT", 2)
+    made = Collector(None)
+    made.remember_owners(1.0)
+    host.asked.clear()
+    for cookie in (99, 98, 97):
+        made.owner(1.0)(10, cookie)
+    assert host.asked["listeners"] == 6
+    made.owner(1.0)(10, 99)  # forgotten, so it counts as new
+    assert host.asked["listeners"] == 8
 
 
 def test_a_listener_that_is_gone_keeps_its_owner(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
