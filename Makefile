@@ -10,6 +10,9 @@ SHELL := /bin/bash
 KERNELS ?= 6.1 6.12
 KERNEL_TESTS ?= tests/kernel -m sensor
 
+# Two of these do the kernel tests, which mostly wait (tests/kernel/conftest.py).
+PARALLEL ?= -n 3 --dist loadgroup
+
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -27,11 +30,11 @@ test: test-packages .venv/dev ## run all checks and all tests (PYTEST_ARGS=...)
 	@failed=
 	step() { echo "== $$1"; "$${@:2}" || failed+=" $$1,"; }
 	$(call lint-steps)
-	if [ -z "$(AS_ROOT)" ] || ! sudo -v; then step pytest $(BIN)/pytest $(PYTEST_ARGS)
+	if [ -z "$(AS_ROOT)" ] || ! sudo -v; then step pytest $(BIN)/pytest $(PARALLEL) $(PYTEST_ARGS)
 	else
-		step pytest $(BIN)/pytest --ignore=tests/kernel $(PYTEST_ARGS)
+		step pytest $(BIN)/pytest --ignore=tests/kernel $(PARALLEL) $(PYTEST_ARGS)
 		step 'pytest as root' sudo env PYTHONDONTWRITEBYTECODE=1 CI="$${CI-}" \
-			$(BIN)/pytest -p no:cacheprovider tests/kernel $(PYTEST_ARGS)
+			$(BIN)/pytest -p no:cacheprovider tests/kernel $(PARALLEL) $(PYTEST_ARGS)
 	fi
 	$(call verdict)
 

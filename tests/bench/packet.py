@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.kernel.bed import Namespace, listen, port_of
+from tests.kernel.running import programs_of
 from tfotop.sources.handshakes import FIRST_BYTE_S
 
 from . import programs
@@ -24,7 +25,7 @@ Connected = tuple[socket.socket, socket.socket]
 
 def rows() -> Iterator[Row]:
     with programs.clocked(), programs.empty() as empty, stream() as tfotop:
-        ids = [*programs.attached_by(tfotop.pid), *empty]
+        ids = [*sorted(programs_of(tfotop.pid)), *empty]
         packet_ns: dict[str, float] = {}
         for size, exchange, age_s in ESTABLISHED:
             windows = established(ids, exchange, age_s)

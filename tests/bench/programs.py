@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.kernel.running import programs_of
+
 from .running import running
 
 STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
@@ -33,16 +35,6 @@ def clocked() -> Iterator[None]:
         yield
     finally:
         STATS.write_text(before)
-
-
-def attached_by(pid: int) -> list[int]:
-    """The ids of the programs whose links this process holds (/proc/PID/fdinfo), nobody else's."""
-    found = set()
-    for info in Path(f"/proc/{pid}/fdinfo").iterdir():
-        text = info.read_text()
-        if "link_id:" in text and (match := re.search(r"^prog_id:\s*(\d+)", text, re.MULTILINE)):
-            found.add(int(match[1]))
-    return sorted(found)
 
 
 def bpftool(*arguments: str) -> list[dict[str, object]]:
@@ -82,4 +74,4 @@ def empty() -> Iterator[list[int]]:
         assert process.stdout
         if process.stdout.readline() != b"attached\n":
             raise RuntimeError("the empty programs were not attached")
-        yield attached_by(process.pid)
+        yield sorted(programs_of(process.pid))

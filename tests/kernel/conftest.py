@@ -16,12 +16,15 @@ from .watching import Events, Sight
 
 HERE = Path(__file__).parent
 PROGRAMS = ("ip", "nft", "ss", "nsenter")
+# Kernel tests wait more than they work: two processes do them, each its own files, one after another.
+SECOND_HALF = ("test_bed", "test_hostile", "test_outcomes", "test_probe", "test_probe_causes")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.kernel)
+            item.add_marker(pytest.mark.xdist_group(f"kernel-{1 + (item.path.stem in SECOND_HALF)}"))
 
 
 def why_not() -> str | None:

@@ -1,10 +1,16 @@
 """tfotop as a process in odd surroundings, and the programs that it has attached."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
+
+import psutil
 
 from .bed.polling import PATIENCE
 
@@ -29,13 +35,29 @@ def hiding(*mounts: str) -> list[str]:
     return ["unshare", "-m", "sh", "-c", f'{"; ".join(mounts)}; exec "$@"', "sh"]
 
 
-def attached() -> set[int]:
+def programs_of(pid: int) -> set[int]:
+    """The ids of the programs that this process holds, or links of (/proc/PID/fdinfo); none if it is gone."""
+    found = set()
+    with suppress(OSError):
+        for info in os.scandir(f"/proc/{pid}/fdinfo"):
+            with suppress(OSError):
+                match = re.search(r"^prog_id:\s*(\d+)", Path(info.path).read_text(), re.MULTILINE)
+                found |= {int(match[1])} if match else set()
+    return found
+
+
+def loaded() -> set[int]:
     """The ids of all programs named as ours, whoever loaded them."""
     shown = subprocess.run(["bpftool", "prog", "show", "--json"], capture_output=True, text=True, check=True)
     return {program["id"] for program in json.loads(shown.stdout) if program.get("name") in OURS}
 
 
+def orphans() -> set[int]:
+    """Those that no process holds."""
+    return (ours := loaded()) and ours - set().union(*(programs_of(pid) for pid in psutil.pids()))
+
+
 def mounts() -> str:
-    """All mounts of this process."""
+    """All mounts of this process, but for the namespaces of tests."""
     with open("/proc/self/mounts") as file:
-        return file.read()
+        return "".join(line for line in file if "tfotop-test" not in line)

@@ -16,18 +16,17 @@ from contextlib import suppress
 import pytest
 
 from .bed import Bed, Server, exchange, until
-from .running import attached
+from .running import loaded, orphans, programs_of
 
 STREAM = [sys.executable, "-m", "tfotop", "stream", "--json"]
 EVENTS = [sys.executable, "-m", "tfotop", "events"]
 
 
-@pytest.fixture
-def before() -> Iterator[set[int]]:
-    """The programs of others that are attached already; at the end there are no more than these."""
-    found = attached()
-    yield found
-    until(lambda: attached() <= found, 5, "all programs gone")
+@pytest.fixture(autouse=True)
+def no_orphans() -> Iterator[None]:
+    """At the end no program of ours is left that nobody holds."""
+    yield
+    until(lambda: not orphans(), 5, "all programs gone")
 
 
 def started(command: list[str]) -> "subprocess.Popen[str]":
@@ -39,18 +38,19 @@ def started(command: list[str]) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("command", [STREAM, EVENTS], ids=["stream", "events"])
-def test_kill_9_leaves_nothing_attached(before: set[int], command: list[str]) -> None:
+def test_kill_9_leaves_nothing_attached(command: list[str]) -> None:
     process = started(command)
-    assert len(attached() - before) == 5
+    mine = programs_of(process.pid)
+    assert len(mine) == 5
     process.kill()
     process.wait()
-    until(lambda: attached() <= before, 5, "the programs are gone")
+    until(lambda: not mine & loaded(), 5, "the programs are gone")
     assert process.stdout
     process.stdout.close()
 
 
 @pytest.mark.parametrize("after_s", [0.05, 0.3, 0.6])
-def test_kill_9_while_it_starts(before: set[int], after_s: float) -> None:
+def test_kill_9_while_it_starts(after_s: float) -> None:
     process = subprocess.Popen(STREAM, stdout=subprocess.DEVNULL)
     with suppress(subprocess.TimeoutExpired):
         process.wait(after_s)
@@ -60,7 +60,7 @@ def test_kill_9_while_it_starts(before: set[int], after_s: float) -> None:
 
 @pytest.mark.parametrize("command", [STREAM, EVENTS], ids=["stream", "events"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_signals_end_it_quietly(before: set[int], command: list[str], number: int) -> None:
+def test_signals_end_it_quietly(command: list[str], number: int) -> None:
     process = started(command)
     asked = time.monotonic()
     process.send_signal(number)
@@ -70,7 +70,7 @@ def test_signals_end_it_quietly(before: set[int], command: list[str], number: in
     assert "Traceback" not in rest
 
 
-def test_closed_pipe_ends_it_quietly(before: set[int], bed: Bed) -> None:
+def test_closed_pipe_ends_it_quietly(bed: Bed) -> None:
     process = subprocess.Popen([*EVENTS, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     assert process.stdout
@@ -135,19 +135,19 @@ def terminal() -> Iterator[Terminal]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_signals_restore_the_terminal(before: set[int], terminal: Terminal, number: int) -> None:
+def test_signals_restore_the_terminal(terminal: Terminal, number: int) -> None:
     terminal.process.send_signal(number)
     terminal.process.wait(1.0)
     assert terminal.restored(), terminal.seen[-300:]
 
 
-def test_q_restores_the_terminal(before: set[int], terminal: Terminal) -> None:
+def test_q_restores_the_terminal(terminal: Terminal) -> None:
     terminal.press("q")
     assert terminal.process.wait(2.0) == 0
     assert terminal.restored(), terminal.seen[-300:]
 
 
-def test_terminal_that_goes_away(before: set[int], terminal: Terminal) -> None:
+def test_terminal_that_goes_away(terminal: Terminal) -> None:
     """The SSH connection breaks: the kernel hangs up the session."""
     os.close(terminal._ours)
     terminal._ours = os.open(os.devnull, os.O_RDWR)
@@ -155,8 +155,8 @@ def test_terminal_that_goes_away(before: set[int], terminal: Terminal) -> None:
     terminal.process.wait(2.0)
 
 
-def test_real_handshakes_reach_the_screen(before: set[int], terminal: Terminal, bed: Bed) -> None:
-    until(lambda: len(attached() - before) == 5, 10, "the sensor")
+def test_real_handshakes_reach_the_screen(terminal: Terminal, bed: Bed) -> None:
+    until(lambda: len(programs_of(terminal.process.pid)) == 5, 10, "the sensor")
     server = Server.start(bed.server)
     for _ in range(3):
         exchange(bed.client, bed.server.v4, server.port)

@@ -11,32 +11,40 @@ import pytest
 
 from .bed import Bed, Server, exchange, until
 from .conftest import cannot
-from .running import attached
+from .running import orphans, programs_of
 from .tmux import PROMPT, Tmux
+
+PORT = 7413
+ONLY = ("--port", str(PORT))  # other tests may run beside these
 
 
 @pytest.fixture(autouse=True)
-def before() -> Iterator[set[int]]:
-    """The programs of others that are attached already; at the end there are no more than these."""
+def no_orphans() -> Iterator[None]:
+    """At the end no program of ours is left that nobody holds."""
     if not shutil.which("tmux"):
         cannot("this test needs tmux")
-    found = attached()
-    yield found
-    until(lambda: attached() <= found, 5, "all programs gone")
+    yield
+    until(lambda: not orphans(), 5, "all programs gone")
 
 
 @pytest.fixture
-def terminal(before: set[int]) -> Iterator[Tmux]:
+def terminal() -> Iterator[Tmux]:
     """The sizes are exported, as some shells do: they are those of the beginning."""
     with Tmux(LANG="C.UTF-8", COLUMNS="100", LINES="30") as made:
-        made.start()
-        until(lambda: len(attached() - before) == 5, 15, "the sensor")
+        made.start(*ONLY)
+        sensed(made)
         yield made
+
+
+def sensed(terminal: Tmux) -> None:
+    """Wait for the sensor."""
+    pid = tfotop(terminal.shell_pid).pid
+    until(lambda: len(programs_of(pid)) == 5, 15, "the sensor")
 
 
 def visit(bed: Bed, times: int = 2) -> Server:
     """Connections: the first fetches a cookie; nobody listens on IPv6."""
-    server = Server.start(bed.server)
+    server = Server.start(bed.server, port=PORT)
     for _ in range(times):
         for address in (bed.server.v4, bed.server.v6):
             exchange(bed.client, address, server.port)
@@ -146,10 +154,10 @@ def test_to_the_shell_and_back(terminal: Tmux, bed: Bed) -> None:
     terminal.sees(PROMPT)
 
 
-def test_without_utf_8_all_is_ascii(before: set[int], bed: Bed) -> None:
+def test_without_utf_8_all_is_ascii(bed: Bed) -> None:
     with Tmux(LANG="C", LC_ALL="C") as terminal:
-        terminal.start()
-        until(lambda: len(attached() - before) == 5, 15, "the sensor")
+        terminal.start(*ONLY)
+        sensed(terminal)
         visit(bed)
         terminal.waits(lambda lines: len(rows(lines)) == 3, "three peers")
         terminal.press("j", "Enter")
@@ -157,7 +165,7 @@ def test_without_utf_8_all_is_ascii(before: set[int], bed: Bed) -> None:
         assert terminal.text.isascii()
 
 
-def test_a_dumb_terminal_gets_one_snapshot(before: set[int]) -> None:
+def test_a_dumb_terminal_gets_one_snapshot() -> None:
     with Tmux(TERM="dumb") as terminal:
         terminal.type(f"{sys.executable} -m tfotop", "Enter")
         terminal.sees("this terminal (TERM) cannot show the screen", 15)
