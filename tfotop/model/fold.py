@@ -184,8 +184,8 @@ def peer_key(peer: Peer) -> PeerKey:
 
 
 def fold_peers(
-    peers: Mapping[PeerKey, PeerState], sensor: SensorReading | None, mono_ns: int, most: int
-) -> tuple[Mapping[PeerKey, PeerState], int]:
+    peers: dict[PeerKey, PeerState], sensor: SensorReading | None, mono_ns: int, most: int
+) -> tuple[dict[PeerKey, PeerState], int]:
     """The peers with those that changed put last, and how many had to go."""
     if sensor is None or not sensor.peers:
         return peers, 0

@@ -46,7 +46,7 @@ class History:
         """Keep a model, newer than all before. Most of the work is in the peers that changed."""
         self._waiting = (*self._waiting, model.rates)[-MOST_HISTORY:]
         since = self._entries[-1].mono_ns if self._entries else -1
-        changed = list(takewhile(lambda state: state.sample_mono_ns > since, reversed(list(model.peers.values()))))
+        changed = list(takewhile(lambda state: state.sample_mono_ns > since, reversed(model.peers.values())))
         if self._entries and len(changed) > PEERS_PER_SAMPLE * len(self._waiting):
             return
         self._append(entry(model, changed[::-1], _after(self._last, model.handshakes), self._waiting))

@@ -5,6 +5,7 @@ is done.
 """
 
 from collections.abc import Iterable
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 from tfotop.model import groups, order
@@ -73,10 +74,26 @@ def _entries(model: Model, wanted: Wanted, names: Names, before: Shown | None) -
         return order.entries(_passing(model.peers.values(), wanted, names), wanted.order)
     if before.model.peers is model.peers:
         return before.entries
-    old, now = (set(map(id, m.peers.values())) for m in (before.model, model))
-    kept = [entry for entry in before.entries if id(entry[-1]) in now]
-    changed = [state for state in model.peers.values() if id(state) not in old]
-    return order.merge([kept, order.entries(_passing(changed, wanted, names), wanted.order)])
+    gone, new = _moved(before.model, model)
+    kept = [entry for entry in before.entries if id(entry[-1]) not in gone]
+    return order.inserted(kept, order.entries(_passing(new, wanted, names), wanted.order))
+
+
+def _moved(before: Model, now: Model) -> tuple[set[int], list[PeerState]]:
+    """Of the peers of ``before`` those that are gone or changed, by id; and the new and changed ones of ``now``.
+
+    A fold puts what changed at the end and lets the first go (model/fold.py), so that few are looked at. If the numbers
+    do not add up, one of the two is of the past, or the clock ran backwards: then all are.
+    """
+    since = before.mono_ns
+    changed = dict(takewhile(lambda item: item[1].sample_mono_ns > since, reversed(now.peers.items())))
+    evicted = takewhile(lambda item: now.peers.get(item[0]) is not item[1], before.peers.items())
+    replaced = (before.peers[key] for key in changed if key in before.peers)
+    gone = {id(state) for state in chain(replaced, (state for _, state in evicted))}
+    if now.mono_ns > since and len(before.peers) - len(gone) + len(changed) == len(now.peers):
+        return gone, list(changed.values())
+    old, new = (set(map(id, m.peers.values())) for m in (before, now))
+    return old - new, [state for state in now.peers.values() if id(state) not in old]
 
 
 def _alike(one: Wanted, other: Wanted) -> bool:

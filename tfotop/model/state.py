@@ -84,7 +84,7 @@ class Model(State, frozen=True, kw_only=True):
     namespaces: tuple[NamespaceState, ...]
     totals: tuple[Total, ...]
     interval: tuple[Total, ...]
-    peers: Mapping[PeerKey, PeerState]
+    peers: dict[PeerKey, PeerState]
     handshakes: tuple[Handshake, ...]
     rates: Rates
     history: tuple[Rates, ...]

@@ -19,7 +19,7 @@ from tfotop.sample import Handshake
 
 AT_ONCE: Final = 500  # peers packed in one call: a longer one would keep other threads waiting
 
-Peers = Mapping[PeerKey, PeerState]
+Peers = dict[PeerKey, PeerState]
 T = TypeVar("T")
 
 

@@ -137,3 +137,9 @@ def test_merged_is_sorted(items: list[tuple[int, int]]) -> None:
 def test_many_are_sorted_in_many_calls(count: int) -> None:
     items = [(random.Random(i).random(),) for i in range(count)]
     assert order.merged(items) == sorted(items)
+
+
+@given(st.lists(st.integers(0, 99)), st.lists(st.integers(0, 99)))
+def test_inserted_is_sorted(kept: list[int], new: list[int]) -> None:
+    one, other = ([(value,) for value in sorted(values)] for values in (kept * order.SHORT, new))
+    assert order.inserted(one, other) == sorted(one + other)

@@ -6,7 +6,8 @@ from ipaddress import ip_network
 import pytest
 
 from tests.scenarios.build import handshake, namespace, peer, sample, sensor
-from tfotop.model.filter import parse
+from tfotop.feed import Past
+from tfotop.model.filter import Filter, parse
 from tfotop.model.fold import fold
 from tfotop.model.groups import KINDS, GroupKey
 from tfotop.model.order import COLUMNS, Order
@@ -70,3 +71,40 @@ def test_the_work_that_is_saved_changes_nothing(wanted: Wanted) -> None:
         fed = fold(fed, sample(chance.choice((t, t, 1)), sensor=sensor(peers=tuple(changed))), most_peers=150)
         before = shown(fed, wanted, before)
         assert before == shown(fed, wanted)
+
+
+def test_only_what_changed_is_looked_at() -> None:
+    crowd = [peer(f"10.0.0.{i}", first_ns=i) for i in range(200)]
+    first = model(*crowd)
+    second = model(peer("10.0.0.7", outcomes={"accepted": 70}), before=first, at_s=1)
+    asked: list[str] = []
+    wanted = Wanted(filter=Filter("x", (lambda row: not asked.append(row.address),)))
+    before = shown(first, wanted)
+    asked.clear()
+    assert len(shown(second, wanted, before).rows) == 200
+    assert asked == ["10.0.0.7"]
+
+
+def test_peers_that_had_to_go_are_gone() -> None:
+    first = model(*(peer(f"10.0.0.{i}", first_ns=i) for i in range(20)))
+    new = sample(1, sensor=sensor(peers=(peer("10.0.1.1"), peer("10.0.0.0"))))
+    second = fold(first, new, most_peers=20)
+    assert sorted(addresses(shown(second, Wanted(), shown(first, Wanted())))) == sorted(
+        state.reading.address for state in second.peers.values()
+    )
+    assert len(second.peers) == 20
+
+
+def test_from_the_past_to_now_and_back() -> None:
+    """A model of the past has other objects, though they are equal."""
+    past = Past()
+    fed = None
+    for t in range(5):
+        fed = model(*(peer(f"10.0.0.{i}", last_ns=t) for i in range(t, t + 9)), before=fed, at_s=t)
+        past.add(fed)
+    moments = [past.at(mono_ns) for mono_ns in past.moments()]
+    before = None
+    for one in (*moments, fed, *moments[::-1], moments[1], fed):
+        assert one is not None
+        before = shown(one, Wanted(), before)
+        assert before == shown(one, Wanted())

@@ -58,6 +58,7 @@ class TfotopApp(Habits, Travel):
         super().__init__(selection, past)
         self._kernel, self._interval_s = kernel, interval_s
         self._ending = False
+        self._told: dict[str, str] = {}  # by the id of the widget
         self._alerts = alerts.Alerts()
         self.alert: alerts.Alert | None = None
         self.body = Body(past.of if past else None)
@@ -193,7 +194,7 @@ class TfotopApp(Habits, Travel):
         self._fit(plan)
         if plan.small:
             text = panels.small(model, alerts.wrapped(self.alert, width), width, height)
-            self.query_one("#small", Static).update(text)
+            self._tell("small", text)
             return
         state = self.time_state
         self._tell("header", panels.header(model, self._host, self._kernel, self._interval_s, state, width))
@@ -207,7 +208,12 @@ class TfotopApp(Habits, Travel):
         self._tell("footer", panels.footer(model, keys.hints(self), self.notices.text, width, plan.footer))
 
     def _tell(self, name: str, text: str) -> None:
-        self.query_one(f"#{name}", Static).update(text)
+        """Only what is new is drawn; a new layout, the dearest of all, is for another number of lines."""
+        before = self._told.get(name)
+        if text != before:
+            self._told[name] = text
+            layout = before is None or text.count("\n") != before.count("\n")
+            self.query_one(f"#{name}", Static).update(text, layout=layout)
 
     def _alert_keys(self) -> list[str]:
         details = ["d doctor"] if any(binding.key == "d" for binding in keys.of(type(self))) else []

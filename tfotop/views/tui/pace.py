@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 SWITCH_S: Final = 0.0005  # a thread that works on gives way so soon; 5 ms by default, several times for each key
-OBJECTS: Final = 20_000  # made before the garbage collector looks again; 700 by default, and 65,536 rows are sorted
+OBJECTS: Final = 1_000  # made before the garbage collector looks at them: 1 ms; at all together it looks seldom
 MMAP_THRESHOLD, ARENA_MAX = -3, -8  # malloc.h
 LARGE: Final = 32_768  # bytes: such as a packed part of the history, which goes back to the system when it is freed
 
@@ -15,7 +15,7 @@ def settle() -> None:
     """For a process with a screen. Measured by ``make bench`` (keys, memory): else some keys wait for 0.1 s."""
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # modules and classes, which stay: most of what a collection would look at
-    gc.set_threshold(OBJECTS, 10, 10)
+    gc.set_threshold(OBJECTS, 5, 500)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's: 3 MB less at 10,000 peers
     if mallopt is not None:
         mallopt(ARENA_MAX, 1)

@@ -119,7 +119,7 @@ class FilterBar(Vertical):
 
     def _show_status(self) -> None:
         line = self.query_one("#status", Static)
-        line.update(f"! {self._error}" if self._error else self._told)
+        line.update(f"! {self._error}" if self._error else self._told, layout=False)
         line.set_class(bool(self._error), "error")
         line.display = bool(self._error or self._told)
 

@@ -22,6 +22,7 @@ class Tabs(Static):
     def __init__(self) -> None:
         super().__init__("", id="tabs", markup=False)
         self._places: list[tuple[int, Tab]] = []  # where each ends
+        self._text = Text()
 
     def show(self, tabs: Sequence[Tab], current: str, width: int, note: str = "") -> None:
         """Take the views and the action of the one that is shown; ``note`` stands behind them where it fits."""
@@ -33,7 +34,9 @@ class Tabs(Static):
             self._places.append((len(text), tab))
         if len(text) + len(note) <= width:
             text.append(note)
-        self.update(text)
+        if text != self._text:
+            self._text = text
+            self.update(text, layout=False)
 
     async def on_click(self, event: Click) -> None:
         """Show the view under the mouse."""
