@@ -11,7 +11,7 @@ from .running import memory_mb, stream
 from .screen import screen
 from .table import Row
 
-SECONDS = float(os.environ.get("BENCH_SECONDS", "180"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "420"))
 READ_AT_S, LIMITS_MB, FLAT_MB_PER_MIN = 30.0, {"stream": 50.0, "screen": 80.0}, 1.0
 Readings = list[tuple[float, dict[str, float]]]
 

@@ -28,7 +28,7 @@ PRELUDE: Final = f"""
 #define swapped(bits, x) (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? (x) : __builtin_bswap##bits(x))
 #define bpf_ntohs(x) swapped(16, x)
 #define bpf_ntohl(x) swapped(32, x)
-struct __sk_buff {{ u32 len, data, data_end, cb[5]; const u8 *bytes; }};
+struct __sk_buff {{ u32 len; u64 data, data_end; u32 cb[5]; const u8 *bytes; }};
 static int bpf_skb_load_bytes(const struct __sk_buff *skb, u32 at, void *to, u32 size)
 {{
 	if (size > skb->len || at > skb->len - size)
@@ -47,15 +47,19 @@ class Packet(C.Structure):
 
     _fields_ = [
         ("len", C.c_uint32),
-        ("data", C.c_uint32),
-        ("data_end", C.c_uint32),
+        ("data", C.c_uint64),
+        ("data_end", C.c_uint64),
         ("cb", C.c_uint32 * 5),
         ("bytes", C.c_char_p),
     ]
 
     @classmethod
-    def of(cls, content: bytes) -> "Packet":
-        return cls(len=len(content), bytes=content)
+    def of(cls, content: bytes, in_place: int = 0) -> "Packet":
+        """``in_place``: so many bytes can be read where they lie, the others only with bpf_skb_load_bytes."""
+        made = cls(len=len(content), bytes=content)
+        made.data = C.cast(C.c_char_p(content), C.c_void_p).value or 0
+        made.data_end = made.data + min(in_place, len(content))
+        return made
 
 
 def function(header: str, name: str) -> str:

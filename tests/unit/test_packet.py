@@ -57,9 +57,9 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> C.CDLL:
     return build(tmp_path_factory.mktemp("packet"), NATIVE)
 
 
-def in_c(native: C.CDLL, options: bytes) -> Seen:
+def in_c(native: C.CDLL, options: bytes, in_place: int = 0) -> Seen:
     found = Options()
-    native.parse(C.byref(Packet.of(bytes(20) + options)), len(options), C.byref(found))
+    native.parse(C.byref(Packet.of(bytes(20) + options, in_place)), len(options), C.byref(found))
     cookie_id = fingerprint(found.cookie_id)
     return Seen(found.cookie_len, cookie_id, OPTIONS[found.kind], (found.tsval, found.tsecr))
 
@@ -104,9 +104,32 @@ ANY_OPTION: Final = (
 )
 
 
-@given(st.lists(ANY_OPTION).map(lambda options: b"".join(options)[:40]))
-def test_options_are_read_as_the_kernel_reads_them(native: C.CDLL, options: bytes) -> None:
-    assert in_c(native, options) == in_python(options)
+USUAL: Final = option(2, b"\5\xb4") + option(4, b"") + option(8, bytes(range(8))) + b"\1" + option(3, b"\7")
+REQUEST: Final = USUAL + option(34, b"") + b"\1\1"
+HIT: Final = USUAL + option(34, COOKIE) + b"\1\1"
+
+
+@given(st.lists(ANY_OPTION).map(lambda options: b"".join(options)[:40]), st.integers(0, 60))
+def test_options_are_read_as_the_kernel_reads_them(native: C.CDLL, options: bytes, in_place: int) -> None:
+    assert in_c(native, options, in_place) == in_python(options)
+
+
+@given(st.sampled_from([USUAL, REQUEST, HIT]), st.data())
+def test_nearly_usual_options_are_read_so_too(native: C.CDLL, usual: bytes, data: st.DataObject) -> None:
+    """The layout that is read at once, with one byte changed, cut short or with something behind it."""
+    options, place = bytearray(usual), data.draw(st.integers(0, len(usual) - 1))
+    options[place] = data.draw(st.sampled_from([0, 1, 2, 3, 4, 8, 10, 34, 254, options[place]]) | st.integers(0, 255))
+    changed = bytes(options[: data.draw(st.sampled_from([len(usual), place]))]) + data.draw(st.sampled_from([b"", b"\1"]))
+    in_place = data.draw(st.sampled_from([0, 20 + place, 60]))
+    assert in_c(native, changed[:40], in_place) == in_python(changed[:40])
+
+
+@pytest.mark.parametrize("in_place", [0, 39, 40, 43, 44, 51, 52])
+@pytest.mark.parametrize("options", [USUAL, REQUEST, HIT], ids=["without", "request", "cookie"])
+def test_usual_options(native: C.CDLL, options: bytes, in_place: int) -> None:
+    seen = in_c(native, options, in_place)
+    assert seen == in_python(options)
+    assert seen.timestamps == (0x00010203, 0x04050607)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +240,9 @@ def tcp(offset: int = 5, rest: bytes = b"") -> bytes:
         pytest.param(tcp(15, bytes(45)), 40, 5, id="all options and data"),
     ],
 )
-def test_a_segment_is_read(native: C.CDLL, content: bytes, options_len: int, payload: int) -> None:
-    packet, s = Packet.of(content), Segment()
+@pytest.mark.parametrize("in_place", [0, 39, 40, 99])
+def test_a_segment_is_read(native: C.CDLL, content: bytes, options_len: int, payload: int, in_place: int) -> None:
+    packet, s = Packet.of(content, in_place), Segment()
     packet.cb[0], packet.cb[1] = 20, 1
     assert native.segment(C.byref(packet), C.byref(s)) == 1
     assert (s.source, s.dest, s.seq, s.ack, s.flags, s.v4) == (1025, 443, 7, 9, 2, 1)
