@@ -119,7 +119,9 @@ def test_nearly_usual_options_are_read_so_too(native: C.CDLL, usual: bytes, data
     """The layout that is read at once, with one byte changed, cut short or with something behind it."""
     options, place = bytearray(usual), data.draw(st.integers(0, len(usual) - 1))
     options[place] = data.draw(st.sampled_from([0, 1, 2, 3, 4, 8, 10, 34, 254, options[place]]) | st.integers(0, 255))
-    changed = bytes(options[: data.draw(st.sampled_from([len(usual), place]))]) + data.draw(st.sampled_from([b"", b"\1"]))
+    changed = bytes(options[: data.draw(st.sampled_from([len(usual), place]))]) + data.draw(
+        st.sampled_from([b"", b"\1"])
+    )
     in_place = data.draw(st.sampled_from([0, 20 + place, 60]))
     assert in_c(native, changed[:40], in_place) == in_python(changed[:40])
 

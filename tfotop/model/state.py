@@ -1,7 +1,5 @@
 """The model's records: frozen, compared by value. Cumulative numbers since tfotop started; rates over one interval."""
 
-from collections.abc import Mapping
-
 import msgspec
 
 from tfotop.sample import Cost, Handshake, Keys, Losses, Namespace, Peer, Problem, Total

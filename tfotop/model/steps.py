@@ -6,7 +6,7 @@ them, without unpacking what is not asked for: 10,000 peers take 0.6 to 1 MB pac
 
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple, TypeVar
 
