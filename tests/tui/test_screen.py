@@ -221,12 +221,12 @@ async def test_the_rows() -> None:
     async with running(scenario("healthy"), size=LARGE) as pilot:
         rows = lines(pilot)[6:12]
     assert [" ".join(row.split()) for row in rows] == [
-        "1st BYTE ms SOONER BY",
-        "PEER ROLE PORT COOKIE▼ ACCEPT % REJECT RTT ms tfo plain ms RTTs SEEN PROCESS",
-        "203.0.113.9 server 443 valid 88 97 0 22.4 0.0 22.6 22.6 1.0 0s nginx",
-        "2001:db8…1319:8a2e:370:7348 server 443 valid 45 100 0 31.1 0.0 31.3 31.3 1.0 0s nginx",
-        "2001:db8::7 client 8443 valid 11 92 0 31.1 32.0 62.7 30.7 1.0 0s curl",
-        "198.51.100.20 server 443 none 0 0 0 90.1 - 90.3 - - 0s nginx",
+        "1st BYTE ms SOONER BY SEEN",
+        "PEER ROLE PORT COOKIE▼ ACCEPT % REJECT RTT ms tfo plain ms RTTs m:s PROCESS",
+        "203.0.113.9 server 443 valid 88 97 0 22.4 0.0 22.6 22.6 1.0 0:00 nginx",
+        "2001:db8…19:8a2e:370:7348 server 443 valid 45 100 0 31.1 0.0 31.3 31.3 1.0 0:00 nginx",
+        "2001:db8::7 client 8443 valid 11 92 0 31.1 32.0 62.7 30.7 1.0 0:00 curl",
+        "198.51.100.20 server 443 none 0 0 0 90.1 - 90.3 - - 0:00 nginx",
     ]
 
 
@@ -285,7 +285,7 @@ async def test_without_peers_the_keys_do_nothing() -> None:
 
 async def test_the_scroll_bar_covers_no_column() -> None:
     named = Process(pid=1, comm="fifteen-letters")
-    async with running(of_peers(*(f"10.0.0.{i}" for i in range(50)), process=named), size=(111, 24)) as pilot:
+    async with running(of_peers(*(f"10.0.0.{i}" for i in range(50)), process=named), size=(113, 24)) as pilot:
         assert pilot.app.query_one(PeersTable).show_vertical_scrollbar
         assert all("fifteen-letters" in line for line in lines(pilot) if line.startswith("10."))
 

@@ -59,8 +59,9 @@ def _peers(state: PeerState, _now_ns: int) -> str:
 
 
 def _seen(state: PeerState, now_ns: int) -> str:
-    seconds = max(0, now_ns - state.reading.last_ns) // 1_000_000_000
-    return f"{seconds}s" if seconds < 600 else f"{seconds // 60}m" if seconds < 36_000 else f"{seconds // 3600}h"
+    """Minutes and seconds, for as many minutes as fit: two rows are compared at a glance."""
+    minutes, seconds = divmod(max(0, now_ns - state.reading.last_ns) // 1_000_000_000, 60)
+    return f"{minutes}:{seconds:02}" if minutes < 1000 else ">999:"
 
 
 def _process(state: PeerState, _now_ns: int) -> str:
@@ -82,7 +83,7 @@ PEER_COLUMNS: Final = (
     Column("plain", 5, lambda s, _: _ms(latency.typical_us(s.reading.without_tfo)), FIRST_BYTE, order="plain"),
     Column("ms", 6, lambda s, _: _ms(latency.rtt_delta_us(s.reading)), SOONER, order="sooner"),
     Column("RTTs", 4, lambda s, _: _number(latency.rtt_delta_rtts(s.reading), 1), SOONER, order="rtts"),
-    Column("SEEN", 4, _seen, order="seen"),
+    Column("m:s", 6, _seen, ("SEEN",), order="seen"),
     Column("PROCESS", 15, _process, right=False, order="process"),
 )
 COUNT: Final = Column("PEERS", 6, _peers, order="peers")
