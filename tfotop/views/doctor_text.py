@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tfotop.diagnosis.finding import Finding, Fix
+from tfotop.diagnosis.finding import Evidence, Finding, Fix
 from tfotop.diagnosis.findings import CANNOT_TELL, HEALTHY, status
 from tfotop.diagnosis.missed import Saving, savings
 from tfotop.model.state import Model
@@ -53,11 +53,16 @@ def seen(model: Model, window_s: float) -> str:
     return f"{basis}; {asked} handshakes with Fast Open and {plain} without{nothing}."
 
 
+def _origin(piece: Evidence) -> str:
+    tier = TIERS[piece.tier]
+    return piece.source if piece.source.startswith(tier) else f"{piece.source}; {tier}"
+
+
 def finding_lines(one: Finding, number: int, width: int) -> Iterator[str]:
     """One finding: the cause, then a block for each thing that is known of it."""
     yield from _wrapped(f"{number}. {one.severity.upper()}: {one.cause}", width, "   ")
     for piece in one.evidence:
-        yield from _labelled("evidence", f"{piece.what} = {piece.value}  [{piece.source}; {TIERS[piece.tier]}]", width)
+        yield from _labelled("evidence", f"{piece.what} = {piece.value}  [{_origin(piece)}]", width)
     if one.candidates:
         yield from _labelled("candidates", ", ".join(one.candidates), width)
     yield from _labelled("check", one.check, width)
