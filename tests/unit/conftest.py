@@ -4,6 +4,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unit", settings(deadline=None))  # no timed tests: others run beside these
+settings.load_profile("unit")
 
 
 @pytest.fixture
