@@ -38,10 +38,14 @@ def ids() -> Iterator[dict[int, str]]:
         sensor.close()
 
 
-def verified(libbpf: Libbpf, number: int) -> int:
-    """Instructions that the verifier walked (the kernel tells in the fdinfo of a program since 5.16)."""
+def verified(libbpf: Libbpf, number: int) -> int | None:
+    """Instructions that the verifier walked (the kernel tells in the fdinfo of a program since 5.16).
+
+    ``None`` for one that is gone: tests beside this one load programs of the same names.
+    """
     fd = libbpf.lib.bpf_prog_get_fd_by_id(C.c_uint32(number))
-    assert fd >= 0
+    if fd < 0:
+        return None
     try:
         found = re.search(r"^verified_insns:\s*(\d+)", Path(f"/proc/self/fdinfo/{fd}").read_text(), re.MULTILINE)
     finally:
@@ -52,6 +56,6 @@ def verified(libbpf: Libbpf, number: int) -> int:
 
 def test_no_program_is_long_to_verify(ids: dict[int, str]) -> None:
     libbpf = Libbpf()
-    walked = {name: verified(libbpf, number) for number, name in ids.items()}
-    assert set(walked) == NAMES
-    assert {name: insns for name, insns in walked.items() if insns > MOST} == {}
+    walked = [(name, insns) for number, name in ids.items() if (insns := verified(libbpf, number)) is not None]
+    assert {name for name, _ in walked} == NAMES
+    assert [(name, insns) for name, insns in walked if insns > MOST] == []
