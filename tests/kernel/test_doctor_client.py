@@ -20,7 +20,7 @@ def primed(bed: Bed, qlen: int | None = 16) -> Server:
 def visits(bed: Bed, port: int, number: int = 2, mode: str = "sendto") -> None:
     """Visits of the client, one after the other."""
     for _ in range(number):
-        exchange(bed.client, bed.server.v4, port, mode=mode)  # type: ignore[arg-type]
+        exchange(bed.client, bed.server.v4, port, mode=mode)  # type: ignore[arg-type]  # parametrize gives str
 
 
 def test_client_bit_off(bed: Bed) -> None:

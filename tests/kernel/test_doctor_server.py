@@ -312,7 +312,7 @@ def test_a_proxy_leg_without(bed: Bed) -> None:
         proxy = bed.server.popen([*PROXY, bed.client.v4, str(behind.port), onward], stdout=-1, text=True)
         assert proxy.stdout
         port = int(proxy.stdout.readline())
-        report = watching(lambda port=port: visits(bed, port, 5), of=[bed.server])  # type: ignore[misc]
+        report = watching(lambda port=port: visits(bed, port, 5), of=[bed.server])  # type: ignore[misc]  # a default cannot be inferred
         assert ("proxy_leg" in ids(report)) is expected, report["findings"]
         if expected:
             finding = named(report, "proxy_leg")
@@ -397,14 +397,14 @@ def alike_without_ebpf(bed: Bed) -> dict[str, tuple[str, list[str]]]:
             visits(bed, server.port, 1)
         seen[case] = (blind["check"], blind["candidates"]), ids(watching(once, of=[bed.server]))
         server.close()
-    return seen  # type: ignore[return-value]
+    return seen  # type: ignore[return-value]  # JSON
 
 
 def test_what_looks_alike_without_ebpf_is_told_apart_with_it(bed: Bed) -> None:
     seen = alike_without_ebpf(bed)
-    blind = [sorted(candidates) for (_, candidates), _ in seen.values()]  # type: ignore[misc]
+    blind = [sorted(candidates) for (_, candidates), _ in seen.values()]  # type: ignore[misc]  # JSON
     assert all({"server_bit_off", "no_queue", "bad_cookie", "failed_child"} <= set(c) for c in blind), blind
-    assert all("eBPF" in check or "on the server" in check for (check, _), _ in seen.values())  # type: ignore[misc]
+    assert all("eBPF" in check or "on the server" in check for (check, _), _ in seen.values())  # type: ignore[misc]  # JSON
     for case, (_, told) in seen.items():
         assert told[0] == case, (case, told)
 

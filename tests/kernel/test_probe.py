@@ -278,7 +278,7 @@ def test_what_the_screen_cannot_probe_is_said(bed: Bed) -> None:
     for typed in ("web:0", 'web "'):
         lines = list[str | None]()
         bed.client.run(prober(no_bpf=True), typed, lines.append)
-        until(lambda lines=lines: lines and lines[-1] is None, 10, "its end")  # type: ignore[misc]
+        until(lambda lines=lines: lines and lines[-1] is None, 10, "its end")  # type: ignore[misc]  # a default cannot be inferred
         assert len(lines) == 2
         assert "expected HOST" in (lines[0] or "")
 

@@ -34,7 +34,7 @@ def test_the_network_that_addresses_have_in_common(addresses: list[str], network
 
 @pytest.mark.parametrize("one", PROGRAMS, ids=[program.names[0] for program in PROGRAMS])
 def test_every_directive_can_be_filled_in(one: object) -> None:
-    for name in one.names:  # type: ignore[attr-defined]
+    for name in one.names:  # type: ignore[attr-defined]  # object
         process = Process(pid=1, comm=name)
         for address in ("0.0.0.0", "::"):
             config = server_config(listener(address=address, port=8443, process=process), 512)

@@ -13,7 +13,7 @@ def metric(cookie: str | None = "a41f") -> Metric:
 
 def conditions(**given: object) -> Conditions:
     values = {"family": "IPv4", "address": "192.0.2.1", "port": 80, "source": "198.51.100.7", "tcp_fastopen": 1}
-    return Conditions(**values | given)  # type: ignore[arg-type]
+    return Conditions(**values | given)  # type: ignore[arg-type]  # any field by its name
 
 
 def exchange(number: int, how: str, **given: object) -> Exchange:
@@ -27,7 +27,7 @@ def exchange(number: int, how: str, **given: object) -> Exchange:
         values |= {"before": None, "client_fail": 1}
     elif how in (WITH, CACHED):
         values |= {"first_byte_us": 22_100, "syn_data_bytes": 70, "syn_data_acked": True}
-    return Exchange(**values | given)  # type: ignore[arg-type]
+    return Exchange(**values | given)  # type: ignore[arg-type]  # any field by its name
 
 
 def first(**given: object) -> Exchange:
@@ -44,11 +44,11 @@ def pairs(count: int = 2, start: int = 2, **given: object) -> list[Exchange]:
 
 def series(*exchanges: Exchange, **given: object) -> Series:
     about = {name: given.pop(name) for name in ("removed", "kept_because", "last", "interrupted") if name in given}
-    return Series(conditions=conditions(**given), exchanges=exchanges, **{"last": metric()} | about)  # type: ignore[arg-type]
+    return Series(conditions=conditions(**given), exchanges=exchanges, **{"last": metric()} | about)  # type: ignore[arg-type]  # any field by its name
 
 
 def handshake(role: str, outcome: str, **given: object) -> Handshake:
     ends = ("198.51.100.7:40001", "192.0.2.1:80")
     local, peer = ends if role == "client" else ends[::-1]
     values = {"ts_ns": 10**18, "role": role, "netns": 1, "local": local, "peer": peer, "outcome": outcome}
-    return Handshake(**values | given)  # type: ignore[arg-type]
+    return Handshake(**values | given)  # type: ignore[arg-type]  # any field by its name

@@ -125,8 +125,8 @@ def loaded(*all_series: Series) -> dict[str, object]:
 
 def test_json() -> None:
     report = loaded(series(first(), *pairs(6, client=handshake("client", "accepted"))))
-    (address,) = report["addresses"]  # type: ignore[misc]
-    assert report["verdict"]["status"] == address["verdict"]["status"] == "works"  # type: ignore[index]
+    (address,) = report["addresses"]  # type: ignore[misc]  # JSON
+    assert report["verdict"]["status"] == address["verdict"]["status"] == "works"  # type: ignore[index]  # JSON
     assert address["summary"]["delta"] == {"median_us": 22400, "low_us": 22400, "high_us": 22400, "n": 6}
     assert [e["how"] for e in address["exchanges"][:3]] == ["first_contact", "without", "with"]
     assert address["exchanges"][2]["client"]["outcome"] == "accepted"
@@ -135,7 +135,7 @@ def test_json() -> None:
 
 def test_json_says_null_for_what_is_not_known() -> None:
     report = loaded(series(first(**ERROR, error="refused", answer=None), last=None))
-    (address,) = report["addresses"]  # type: ignore[misc]
+    (address,) = report["addresses"]  # type: ignore[misc]  # JSON
     (only,) = address["exchanges"]
     for name in ("connect_us", "first_byte_us", "client_fail", "cookie", "client", "server", "answer"):
         assert only[name] is None
