@@ -40,22 +40,17 @@ static __always_inline void name_caller(struct flow *flow, struct handshake *h)
 static __always_inline void client_syn(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct options *o,
 				       struct flow *flow, u32 netns, u64 now)
 {
-	struct handshake *known = handshakes.lookup(flow), h = { .syn_ns = now, .last_syn_ns = now, .netns = netns };
+	struct handshake *known, h = { .syn_ns = now, .last_syn_ns = now, .netns = netns };
 
-	if (known && known->isn == s->seq) {
-		if (known->outcome != UNDECIDED)	/* the kernel did not take the SYN-ACK that the hook saw */
-			return;
-		known->syn_retransmits++;
-		known->last_syn_ns = now;
-		known->last_syn_tsval = o->tsval;
-		return;
-	}
-	if (known)
-		abandon(flow, known, now);
 	read_syn(skb, s, o, &h);
 	name_caller(flow, &h);
 	h.reason = why_plain(sk, &h.tcp_fastopen);	/* kept only if the outcome is plain */
-	track(flow, &h);
+	known = track(flow, &h, now);
+	if (known && known->outcome == UNDECIDED) {	/* else the kernel did not take the SYN-ACK that the hook saw */
+		known->syn_retransmits++;
+		known->last_syn_ns = now;
+		known->last_syn_tsval = o->tsval;
+	}
 }
 
 /*

@@ -13,6 +13,7 @@
 #define SYN_RECV 3
 #define FIN_WAIT1 4
 #define LISTEN 10
+#define NEW_SYN_RECV 12
 
 #include "packet.h"
 #include "kernel_state.h"
@@ -102,11 +103,18 @@ int ingress(struct __sk_buff *skb)
 	return GO_ON;
 }
 
+/* States in which a SYN or a SYN-ACK goes out. A child may have been closed before the client's ACK came: FIN_WAIT1. */
+static __always_inline int sends_syn(u32 state)
+{
+	return state == SYN_SENT || state == SYN_RECV || state == LISTEN || state == NEW_SYN_RECV || state == FIN_WAIT1;
+}
+
 int egress(struct __sk_buff *skb)
 {
+	struct bpf_sock *sk = skb->sk;
 	struct glance g;
 
-	if (!skb->sk || !glance(skb, &g) || !(g.flags & SYN))
+	if (!sk || !sends_syn(sk->state) || !glance(skb, &g) || !(g.flags & SYN))
 		return GO_ON;
 	remember_place(skb, &g);
 	egress_steps.call(skb, OUTGOING);

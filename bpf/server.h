@@ -19,27 +19,26 @@ static __always_inline void decline(struct handshake *h, u8 reason)
 static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct options *o,
 				       struct flow *flow, u32 netns, u64 now)
 {
-	struct handshake *known = handshakes.lookup(flow), h = { .syn_ns = now, .last_syn_ns = now, .netns = netns };
+	struct handshake *known, h = { .syn_ns = now, .last_syn_ns = now, .netns = netns };
 
-	if (known && known->isn == s->seq) {
+	read_syn(skb, s, o, &h);
+	if (sk->state == LISTEN)
+		h.reason = what_stands_in_the_way(sk, &h);
+	FORGET(h);
+	if (sk->state == LISTEN && h.reason != SYN_COOKIES) {
+		known = track(flow, &h, now);
+	} else {
+		known = make_way(flow, &h, now);
+		if (!known && sk->state == LISTEN) {	/* its SYN-ACK has no socket: nothing more of it will be seen */
+			decline(&h, SYN_COOKIES);
+			count(flow, &h);
+			write_record(flow, &h, now);
+		}
+	}
+	if (known) {
 		known->syn_retransmits++;
 		known->last_syn_ns = now;
-		return;
 	}
-	if (known)
-		abandon(flow, known, now);
-	if (sk->state != LISTEN)
-		return;
-	read_syn(skb, s, o, &h);
-	h.reason = what_stands_in_the_way(sk, &h);
-	FORGET(h);
-	if (h.reason == SYN_COOKIES) {		/* its SYN-ACK has no socket: nothing more of it will be seen */
-		decline(&h, SYN_COOKIES);
-		count(flow, &h);
-		write_record(flow, &h, now);
-		return;
-	}
-	track(flow, &h);
 }
 
 /* What was in the way, corrected by what the SYN-ACK shows: a cookie in it means that queue and key were there. */

@@ -34,6 +34,15 @@ static __always_inline struct caller *caller_of(u64 cookie)
 	return callers.lookup(&place);
 }
 
+/* The release of the socket has nothing to end any more. */
+static __always_inline void forget_caller(u64 cookie)
+{
+	struct caller *caller = caller_of(cookie);
+
+	if (caller && caller->cookie == cookie)
+		caller->cookie = 0;
+}
+
 /*
  * When the handshakes of a pair of ports were last heard of, in jiffies. Array and jiffies are both read without a call into
  * the kernel, so what is asked of every packet with payload costs nearly nothing. Other connections may share the place: that
@@ -171,12 +180,6 @@ static __always_inline void read_syn(struct __sk_buff *skb, struct segment *s, s
 	h->qlen = h->max_qlen = h->tcp_fastopen = UNKNOWN;
 }
 
-static __always_inline void track(struct flow *flow, struct handshake *h)
-{
-	handshakes.update(flow, h);
-	tally(TRACKED);
-}
-
 /* 4 buckets for each doubling from 64 us on. */
 static __always_inline u32 bucket_of(u32 us)
 {
@@ -275,6 +278,32 @@ static __always_inline void abandon(struct flow *flow, struct handshake *h, u64 
 	finish(flow, h, now);
 }
 
+/* The handshake that this SYN repeats, or NULL; an older one of the same ports is ended. */
+static __always_inline struct handshake *make_way(struct flow *flow, struct handshake *h, u64 now)
+{
+	struct handshake *known = handshakes.lookup(flow);
+
+	if (!known || known->isn == h->isn)
+		return known;
+	abandon(flow, known, now);
+	return NULL;
+}
+
+/* As make_way; if there was none, `h` is in progress from here on. */
+static __always_inline struct handshake *track(struct flow *flow, struct handshake *h, u64 now)
+{
+	struct handshake *known;
+
+	if (handshakes.insert(flow, h)) {	/* rare: so the usual SYN costs one look into the table */
+		known = make_way(flow, h, now);
+		if (known)
+			return known;
+		handshakes.update(flow, h);
+	}
+	tally(TRACKED);
+	return NULL;
+}
+
 /* The first payload from the other side, or the end of a connection that brought none. 0 if there is no such handshake. */
 static __always_inline int connection_begins(struct flow *flow, struct segment *s, u64 now)
 {
@@ -296,6 +325,8 @@ static __always_inline int connection_begins(struct flow *flow, struct segment *
 	}
 	if (first_byte)
 		count_first_byte(peer ? peer : find_peer(flow, h, now), h);
+	if (flow->role == CLIENT)
+		forget_caller(h->socket_cookie);
 	finish(flow, h, now);
 	return 1;
 }
