@@ -12,6 +12,7 @@ from .bed import (
     Server,
     as_process,
     begin,
+    counting,
     exchange,
     forget_cookies,
     listen,
@@ -22,6 +23,7 @@ from .bed import (
 )
 from .bed.conditions import full_accept_queue, full_fast_open_queue, listen_with_400, syn_cookies
 from .bed.filters import filtering
+from .bed.owned import owned
 from .bed.traffic import MSG_FASTOPEN, Mode, finished
 from .watching import Sight, shows
 
@@ -73,9 +75,26 @@ def test_first_contact_and_hit(bed: Bed, sight: Sight, six: bool, mode: Mode, bl
     data = {"syn_data_bytes": len(REQUEST), "syn_data_acked_bytes": len(REQUEST), "syn_retransmits": 0}
     shows(client, role="client", local=endpoint(*local), peer=endpoint(address(bed, six), server.port), **hit, **data)
     shows(seen, role="server", peer=endpoint(*local), local=endpoint(address(bed, six), server.port), **hit, **data)
+    assert None not in (client["handshake_rtt_us"], client["first_byte_us"], seen["handshake_rtt_us"]), (client, seen)
     assert 0 < client["handshake_rtt_us"] < client["first_byte_us"] < 5_000_000
     assert seen["first_byte_us"] == 0 < seen["handshake_rtt_us"]
     sight.agrees()
+
+
+def test_answer_behind_a_synack_that_waits(slow_bed: Bed, slow_sight: Sight) -> None:
+    """Both wait for the socket, which is still in SYN_SENT when the hook sees the first byte of the answer."""
+    server = primed(slow_bed, slow_sight)
+    with begin(slow_bed.client, slow_bed.server.v4) as sock, counting(slow_bed.client) as watch:
+        sock.setblocking(False)
+        assert sock.sendto(REQUEST, MSG_FASTOPEN, (slow_bed.server.v4, server.port)) == len(REQUEST)
+        with owned(sock):
+            watch.wait("InSegs", 2)
+        finished(sock, 5)
+    client, seen = slow_sight.pair()
+    shows(client, outcome="accepted", syn_data_acked_bytes=len(REQUEST))
+    assert 20_000 < client["handshake_rtt_us"] <= client["first_byte_us"]
+    shows(seen, outcome="accepted")
+    slow_sight.agrees()
 
 
 def endpoint(host: str, port: int) -> str:
