@@ -20,7 +20,7 @@ def refused(scene: Scene) -> Iterator[Finding]:
     data, cookie = scene.seen("data_not_acked", "client"), scene.seen("none_granted", "client")
     if data.handshakes:
         renewed = [h for h in scene.handshakes if h.reason == "data_not_acked" and h.new_cookie_id]
-        again = [p for p in _clients(scene, "rejected") if p.reading.outcomes["rejected"] > 2]
+        again = [p for p in scene.with_outcome("client", "rejected") if p.reading.outcomes["rejected"] > 2]
         if renewed and again:
             yield _many_keys(scene, data, renewed, again)
         else:
@@ -30,12 +30,8 @@ def refused(scene: Scene) -> Iterator[Finding]:
         yield _refusal(scene, "none_granted", what, cookie, NO_COOKIE, _of(scene, "cookie_refused"))
 
 
-def _clients(scene: Scene, outcome: str) -> list[PeerState]:
-    return [p for p in scene.peers if p.reading.role == "client" and p.reading.outcomes.get(outcome)]
-
-
 def _of(scene: Scene, outcome: str) -> tuple[Evidence, ...]:
-    peers = sorted(_clients(scene, outcome), key=lambda p: -p.reading.outcomes[outcome])[:5]
+    peers = sorted(scene.with_outcome("client", outcome), key=lambda p: -p.reading.outcomes[outcome])[:5]
     return tuple(Evidence(what=_name(p), value=grouped(p.reading.outcomes), source=SENSOR, tier=2) for p in peers)
 
 
@@ -99,9 +95,9 @@ def dropped(scene: Scene) -> Iterator[Finding]:
     seen = scene.seen("syn_dropped", "client")
     if not seen.handshakes:
         return
-    peers = _clients(scene, "lost")
+    peers = scene.with_outcome("client", "lost")
     where = common_network([p.reading.address for p in peers])
-    well = [p for p in _clients(scene, "accepted") if not p.reading.outcomes.get("lost")]
+    well = [p for p in scene.with_outcome("client", "accepted") if not p.reading.outcomes.get("lost")]
     if where is None:
         path = "to peers in many networks, so look near this host"
     else:

@@ -3,6 +3,7 @@
 import ipaddress
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -37,8 +38,7 @@ def bad_cookies(scene: Scene, model: Model) -> Iterator[Finding]:
     seen = scene.seen("bad_cookie", "server")
     if not seen.handshakes or next(siblings(scene), None):
         return
-    rejected = [p for p in scene.peers if p.reading.role == "server" and p.reading.outcomes.get("rejected")]
-    case = Case(scene, seen, rejected)
+    case = Case(scene, seen, scene.with_outcome("server", "rejected"))
     yield _other_namespace(case, model) or _rotated(case) or _addresses(case) or _other_server(case) or _open(case)
 
 
@@ -125,9 +125,13 @@ def _networks(peers: Sequence[PeerState]) -> dict[str, list[PeerState]]:
     """Peers by their network: a /24, or a /48 of IPv6."""
     result: dict[str, list[PeerState]] = defaultdict(list)
     for peer in peers:
-        address = peer.reading.address
-        result[str(ipaddress.ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))].append(peer)
+        result[_network(peer.reading.address)].append(peer)
     return result
+
+
+@lru_cache(4096)
+def _network(address: str) -> str:
+    return str(ipaddress.ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
 
 
 def _addresses(case: Case) -> Finding | None:

@@ -33,15 +33,27 @@ class Seen(NamedTuple):
 
 
 class Crowd:
-    """The peers of a model by the cookie (else the inode number) of their namespace: gone through once, if at all."""
+    """The peers of a model by the cookie (else the inode number) of their namespace.
+
+    With tens of thousands of peers to go through them is dear: each question does it once, and only if it is asked.
+    """
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._with = dict[tuple[str, str], Mapping[int | None, Sequence[PeerState]]]()
 
     @cached_property
     def all(self) -> Mapping[int | None, Sequence[PeerState]]:
         """Every peer."""
         return _by_namespace(self._model.peers.items())
+
+    def with_outcome(self, role: str, outcome: str) -> Mapping[int | None, Sequence[PeerState]]:
+        """Those of this role that had this outcome."""
+        if (role, outcome) not in self._with:
+            peers = self._model.peers.items()
+            had = ((key, state) for key, state in peers if key[1] == role and state.reading.outcomes.get(outcome))
+            self._with[role, outcome] = _by_namespace(had)
+        return self._with[role, outcome]
 
     @cached_property
     def newest(self) -> Mapping[int | None, Sequence[PeerState]]:
@@ -141,6 +153,10 @@ class Scene:
     def peers(self) -> Sequence[PeerState]:
         """Its peers; going through all of a busy host is dear, so it is done only where something was seen."""
         return self._of(self._crowd.all)
+
+    def with_outcome(self, role: str, outcome: str) -> Sequence[PeerState]:
+        """Its peers of this role that had this outcome, once at least."""
+        return self._of(self._crowd.with_outcome(role, outcome))
 
     @cached_property
     def newest(self) -> Sequence[PeerState]:

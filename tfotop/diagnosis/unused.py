@@ -28,7 +28,7 @@ def never_used(scene: Scene) -> Iterator[Finding]:
 
 
 def _by_peer(scene: Scene) -> Iterator[Finding]:
-    granted = [p for p in scene.peers if p.reading.role == "server" and p.reading.outcomes.get("cookie_granted")]
+    granted = scene.with_outcome("server", "cookie_granted")
     mute = [p for p in granted if not any(p.reading.outcomes.get(name) for name in TRIED)]
     again = [p for p in mute if p.reading.outcomes["cookie_granted"] >= OFTEN]
     once = [p for p in mute if p not in again and p.reading.outcomes.get("plain", 0) >= OFTEN and _ended_plain(p)]

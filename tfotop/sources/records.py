@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import compress
 from typing import Final
 
 from tfotop.sample import NONE, Buckets, Handshake, Latency, Micros, Peer, Process, Total
@@ -131,7 +132,8 @@ def _latency(raw: bytes) -> Latency:
     if not any(raw[:4]):
         return NO_LATENCY
     count, *rest = layout.LATENCY.unpack(raw)
-    buckets = Buckets({i: n for i, n in enumerate(rest[layout.RECENT :]) if n})
+    counts = rest[layout.RECENT :]  # nearly all are 0; a comprehension would take four times as long
+    buckets = Buckets(dict(zip(compress(range(layout.BUCKETS), counts), filter(None, counts), strict=True)))
     return Latency(count=count, recent_us=_recent(tuple(rest[: layout.RECENT]), count), buckets=buckets)
 
 
