@@ -72,10 +72,9 @@ def of_peer(state: PeerState) -> list[Distribution]:
     if not with_tfo and not without_tfo:
         return []
     delta_us, rtts = latency.rtt_delta_us(peer), latency.rtt_delta_rtts(peer)
-    ms, units = milliseconds(delta_us), "-" if rtts is None else f"{rtts:.1f}"
     title = f"{printable(peer.role)} {printable(peer.address)} port {peer.port}: {SPAN.get(peer.role, '')}"
-    difference = f"sooner by {ms} ms, {units} RTTs"
-    return [Distribution(title, with_tfo, without_tfo, latency.rtt_us(peer), difference, f"newest {latency.FEW}")]
+    basis = f"newest {latency.FEW}"
+    return [Distribution(title, with_tfo, without_tfo, latency.rtt_us(peer), _sooner(delta_us, rtts), basis)]
 
 
 class Sums:
@@ -99,12 +98,16 @@ class Sums:
 
 
 class _RoleSums:
-    """The peers of a role, both histograms, and each peer's newest RTT by its first bytes."""
+    """The peers of a role, both histograms, and each peer's newest RTT by its first bytes.
+
+    Each peer is compared with itself: peers with Fast Open may be near and those without it far, so the two medians of
+    all of them would say nothing. Its RTT delta weighs as much as it has first bytes with Fast Open.
+    """
 
     def __init__(self) -> None:
-        self.peers = 0
+        self.peers = self.compared = 0
         self.with_tfo, self.without_tfo = defaultdict[int, int](int), defaultdict[int, int](int)
-        self.rtts = defaultdict[int, int](int)
+        self.rtts, self.deltas, self.delta_rtts = (defaultdict[float, int](int) for _ in range(3))
 
     def add(self, reading: Peer) -> None:
         self.peers += 1
@@ -113,13 +116,20 @@ class _RoleSums:
                 histogram[bucket] += number
         if reading.rtt_us:
             self.rtts[reading.rtt_us[-1]] += reading.with_tfo.count + reading.without_tfo.count
+        delta_us, rtt_us = latency.rtt_delta_us(reading), latency.rtt_us(reading)
+        if delta_us is not None:
+            self.compared += 1
+            self.deltas[round(delta_us, -1)] += reading.with_tfo.count
+            if rtt_us:
+                self.delta_rtts[round(delta_us / rtt_us, 2)] += reading.with_tfo.count
 
     def distribution(self, role: str) -> Distribution:
         with_tfo, without_tfo = _within(self.with_tfo), _within(self.without_tfo)
         title = f"{role}, {self.peers} peer{'' if self.peers == 1 else 's'}: {SPAN[role]}"
-        rtt_us = _weighted_median(self.rtts)
-        estimate = _estimate(with_tfo, without_tfo, rtt_us)
-        return Distribution(title, with_tfo, without_tfo, rtt_us, estimate, "estimated medians")
+        difference = _sooner(_weighted_median(self.deltas), _weighted_median(self.delta_rtts))
+        compared = f"median of {self.compared} peer{'' if self.compared == 1 else 's'}"
+        basis = compared if self.compared else "no peer was seen both ways"
+        return Distribution(title, with_tfo, without_tfo, _weighted_median(self.rtts), difference, basis)
 
 
 def by_role(model: Model, roles: Sequence[str] = ROLES) -> list[Distribution]:
@@ -134,7 +144,7 @@ def _within(buckets: Histogram | Buckets) -> Histogram:
     return {bucket: number for bucket, number in buckets.items() if 0 <= bucket < BUCKETS and number > 0}
 
 
-def _weighted_median(weights: Mapping[int, int]) -> float | None:
+def _weighted_median(weights: Mapping[float, int]) -> float | None:
     half, seen = sum(weights.values()) / 2, 0
     for value in sorted(weights) if half > 0 else ():
         seen += weights[value]
@@ -143,14 +153,8 @@ def _weighted_median(weights: Mapping[int, int]) -> float | None:
     return None
 
 
-def _estimate(with_tfo: Histogram, without_tfo: Histogram, rtt_us: float | None) -> str:
-    """The difference of two medians that are themselves known to a quarter only."""
-    with_us, without_us = percentile_us(with_tfo, 0.5), percentile_us(without_tfo, 0.5)
-    if with_us is None or without_us is None:
-        return "sooner by - ms, - RTTs"
-    delta_us = without_us - with_us
-    rtts = f"~{delta_us / rtt_us:.1f}" if rtt_us else "-"
-    return f"sooner by ~{delta_us / 1000:.1f} ms, {rtts} RTTs"
+def _sooner(delta_us: float | None, rtts: float | None) -> str:
+    return f"sooner by {milliseconds(delta_us)} ms, {'-' if rtts is None else f'{rtts:.1f}'} RTTs"
 
 
 def draw(shown: Sequence[Distribution], width: int, height: int) -> list[str]:

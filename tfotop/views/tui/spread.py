@@ -10,7 +10,7 @@ from textual.widget import Widget
 from tfotop.model.state import Model
 from tfotop.views.tui.latency_view import Distribution, Sums
 
-PART: Final = 4_000  # peers, about 5 ms
+PART: Final = 1_000  # peers, about 6 ms
 
 
 class Spread:
