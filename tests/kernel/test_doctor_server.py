@@ -130,7 +130,7 @@ def test_a_queue_that_somaxconn_caps(bed: Bed) -> None:
 
 def test_a_queue_too_small_for_the_rate(slow_bed: Bed) -> None:
     """Nothing overflows yet: one visit after the other, each holds its place for a round trip."""
-    server = Server.start(slow_bed.server, 2)
+    server = Server.start(slow_bed.server, 1)
     visits(slow_bed, server.port, 1)
     finding = named(watching(lambda: visits(slow_bed, server.port, 60), of=[slow_bed.server]), "queue_small")
     assert finding["port"] == server.port

@@ -6,7 +6,7 @@ Each field has values, none where nothing is known: a peer has had several outco
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tfotop.model.latency import rtt_delta_us, rtt_us, typical_us
+from tfotop.model.latency import rtt_us, typical_us
 from tfotop.model.peers import NONE, STATUS, bad, share_accepted
 from tfotop.model.selection import split_endpoint
 from tfotop.model.state import PeerState
@@ -62,7 +62,7 @@ PEER: Final[Mapping[str, Callable[[PeerState], Value]]] = {
     "first": lambda s: _ms(typical_us(s.reading.with_tfo), typical_us(s.reading.without_tfo)),
     "tfo": lambda s: _ms(typical_us(s.reading.with_tfo)),
     "plain": lambda s: _ms(typical_us(s.reading.without_tfo)),
-    "sooner": lambda s: _ms(rtt_delta_us(s.reading)),
+    "sooner": lambda s: _ms(s.rtt_delta_us),
     "accepted": lambda s: (s.reading.outcomes.get("accepted", 0),),
     "rejected": lambda s: (bad(s.reading),),
     "accepted_share": lambda s: _known(share_accepted(s.reading)),

@@ -68,8 +68,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "rtt": Column(lambda s: latency.rtt_us(s.reading)),
     "tfo": Column(lambda s: latency.typical_us(s.reading.with_tfo)),
     "plain": Column(lambda s: latency.typical_us(s.reading.without_tfo)),
-    "sooner": Column(lambda s: latency.rtt_delta_us(s.reading)),
-    "rtts": Column(lambda s: latency.rtt_delta_rtts(s.reading)),
+    "sooner": Column(lambda s: s.rtt_delta_us),
+    "rtts": Column(lambda s: s.rtt_delta_rtts),
     "seen": Column(lambda s: -s.reading.last_ns, falling=False),
     "process": Column(lambda s: s.reading.process.comm if s.reading.process else None, falling=False, text=True),
 }

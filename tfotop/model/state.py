@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tfotop.model import latency
 from tfotop.sample import Cost, Handshake, Keys, Losses, Namespace, Peer, Problem, Total
 
 
@@ -50,6 +51,16 @@ class PeerState(State, frozen=True, kw_only=True):
     interval: dict[str, int]
     cookie: str
     sample_mono_ns: int
+
+    @property
+    def rtt_delta_us(self) -> float | None:
+        """How much sooner the first byte comes with Fast Open."""
+        return latency.rtt_delta_us(self.reading)
+
+    @property
+    def rtt_delta_rtts(self) -> float | None:
+        """The same in units of the handshake RTT."""
+        return latency.rtt_delta_rtts(self.reading)
 
 
 class Rates(State, frozen=True, kw_only=True):

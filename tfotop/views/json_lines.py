@@ -129,6 +129,6 @@ def _peer(state: PeerState) -> dict[str, Any]:
         "handshake_rtt_us": latency.rtt_us(peer),
         "with_tfo": _latency(peer.with_tfo),
         "without_tfo": _latency(peer.without_tfo),
-        "rtt_delta_us": latency.rtt_delta_us(peer),
-        "rtt_delta_rtts": latency.rtt_delta_rtts(peer),
+        "rtt_delta_us": state.rtt_delta_us,
+        "rtt_delta_rtts": state.rtt_delta_rtts,
     }

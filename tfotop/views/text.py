@@ -133,11 +133,11 @@ PEER_TITLES: Final = (
 
 def _peer(state: PeerState) -> str:
     peer = state.reading
-    rtts = latency.rtt_delta_rtts(peer)
+    rtts = state.rtt_delta_rtts
     rejected = peer.outcomes.get("rejected", 0) + peer.outcomes.get("lost", 0)
     return (
         f"{peer.address:40}{peer.role:8}{peer.port:>6}{peer.outcomes.get('accepted', 0):>10}"
         f"{rejected:>10}{milliseconds(latency.rtt_us(peer)):>9}"
         f"{milliseconds(latency.typical_us(peer.with_tfo)):>9}{milliseconds(latency.typical_us(peer.without_tfo)):>10}"
-        f"{milliseconds(latency.rtt_delta_us(peer)):>11}{'-' if rtts is None else f'{rtts:.1f}':>6}"
+        f"{milliseconds(state.rtt_delta_us):>11}{'-' if rtts is None else f'{rtts:.1f}':>6}"
     )

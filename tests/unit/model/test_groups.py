@@ -66,6 +66,18 @@ def test_counts_are_summed_and_times_are_medians_of_medians() -> None:
     assert found["server", "10.2.5.0/24"].peers == 1
 
 
+def test_the_delta_of_a_group_is_that_of_its_peers() -> None:
+    """A far peer with Fast Open beside near ones without it."""
+    far = peer("10.2.4.1", rtt_us=(20_000,), with_tfo=latency(21_000), without_tfo=latency(41_000))
+    further = peer("10.2.4.2", rtt_us=(40_000,), with_tfo=latency(41_000), without_tfo=latency(85_000))
+    unknown = peer("10.2.4.3", rtt_us=(), with_tfo=latency(1), without_tfo=latency(2))
+    near = [peer(f"10.2.4.{i}", rtt_us=(200,), without_tfo=latency(210)) for i in range(4, 9)]
+    group = groups("network", far, further, unknown, *near)["server", "10.2.4.0/24"]
+    assert (group.rtt_delta_us, group.rtt_delta_rtts) == (20_000, 1.05)
+    alone = groups("network", *near)["server", "10.2.4.0/24"]
+    assert (alone.rtt_delta_us, alone.rtt_delta_rtts) == (None, None)
+
+
 def test_roles_are_never_mixed() -> None:
     assert set(groups("port", peer(role="client"), peer())) == {("client", "443"), ("server", "443")}
 

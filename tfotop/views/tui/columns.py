@@ -81,8 +81,8 @@ PEER_COLUMNS: Final = (
     Column("RTT ms", 6, lambda s, _: _ms(latency.rtt_us(s.reading)), order="rtt"),
     Column("tfo", 5, lambda s, _: _ms(latency.typical_us(s.reading.with_tfo)), FIRST_BYTE, order="tfo"),
     Column("plain", 5, lambda s, _: _ms(latency.typical_us(s.reading.without_tfo)), FIRST_BYTE, order="plain"),
-    Column("ms", 6, lambda s, _: _ms(latency.rtt_delta_us(s.reading)), SOONER, order="sooner"),
-    Column("RTTs", 4, lambda s, _: _number(latency.rtt_delta_rtts(s.reading), 1), SOONER, order="rtts"),
+    Column("ms", 6, lambda s, _: _ms(s.rtt_delta_us), SOONER, order="sooner"),
+    Column("RTTs", 4, lambda s, _: _number(s.rtt_delta_rtts, 1), SOONER, order="rtts"),
     Column("m:s", 6, _seen, ("SEEN",), order="seen"),
     Column("PROCESS", 15, _process, right=False, order="process"),
 )

@@ -124,8 +124,8 @@ def _times(state: PeerState) -> Iterator[str]:
     yield _time("handshake RTT", Latency(count=len(peer.rtt_us), recent_us=peer.rtt_us), latency.rtt_us(peer))
     for title, of in (("1st byte, TFO", peer.with_tfo), ("1st byte, plain", peer.without_tfo)):
         yield _time(title, of, latency.typical_us(of))
-    rtts = latency.rtt_delta_rtts(peer)
-    delta = milliseconds(latency.rtt_delta_us(peer))
+    rtts = state.rtt_delta_rtts
+    delta = milliseconds(state.rtt_delta_us)
     yield f"{'sooner by':15}{'':8}{delta:>8}{'-' if rtts is None else f'{rtts:.1f}':>8}  RTTs"
 
 
