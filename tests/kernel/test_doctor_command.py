@@ -33,6 +33,18 @@ def namespaces_of(pids: set[int]) -> set[int]:
     return found
 
 
+def caught_inside(parent: int) -> int:
+    """The child of this process, stopped as soon as it has a namespace of its own; 0 before that.
+
+    psutil would go through all processes to find it, and it may have come to its end by then.
+    """
+    for number in map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()):
+        if namespaces_of({number}) - {os.stat("/proc/self/ns/net").st_ino}:
+            os.kill(number, signal.SIGSTOP)
+            return number
+    return 0
+
+
 def test_self_test() -> None:
     done = tfotop("doctor", "--self-test")
     assert (done.returncode, done.stderr) == (0, "")
@@ -71,10 +83,9 @@ def test_self_test_names_the_step_that_failed() -> None:
 def test_self_test_leaves_nothing_behind(number: signal.Signals) -> None:
     """Stopped in the middle, however: the child is gone, and the namespace with it."""
     running = subprocess.Popen([*DOCTOR, "--self-test"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    process, own = psutil.Process(running.pid), os.stat("/proc/self/ns/net").st_ino
-    inside = until(lambda: namespaces_of({c.pid for c in process.children()}) - {own}, 10, "its namespace", 0.0005)
-    (child,) = process.children()
-    child.suspend()  # it shall not come to its end by itself
+    child = psutil.Process(until(lambda: caught_inside(running.pid), 10, "its namespace", 0.0005))
+    inside = namespaces_of({child.pid})
+    assert inside
     running.send_signal(number)
     running.wait(20)
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 5, "no child")
