@@ -33,16 +33,28 @@ def namespaces_of(pids: set[int]) -> set[int]:
     return found
 
 
-def caught_inside(parent: int) -> int:
-    """The child of this process, stopped as soon as it has a namespace of its own; 0 before that.
+def caught_inside() -> tuple["subprocess.Popen[bytes]", int]:
+    """A self-test and its child, stopped as soon as it has a namespace of its own: it shall not come to its end.
 
-    psutil would go through all processes to find it, and it may have come to its end by then.
+    On a busy machine it may have come to it before somebody looks; then the next one is tried.
     """
-    for number in map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()):
-        if namespaces_of({number}) - {os.stat("/proc/self/ns/net").st_ino}:
-            os.kill(number, signal.SIGSTOP)
-            return number
-    return 0
+    own = os.stat("/proc/self/ns/net").st_ino
+    for _ in range(20):
+        running = subprocess.Popen([*DOCTOR, "--self-test"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while running.poll() is None:
+            for number in children_of(running.pid):
+                if namespaces_of({number}) - {own}:
+                    os.kill(number, signal.SIGSTOP)
+                    return running, number
+    raise TimeoutError("no self-test was caught in its namespace")
+
+
+def children_of(pid: int) -> list[int]:
+    """psutil would go through all processes of the host."""
+    try:
+        return [int(number) for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def test_self_test() -> None:
@@ -82,8 +94,8 @@ def test_self_test_names_the_step_that_failed() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_self_test_leaves_nothing_behind(number: signal.Signals) -> None:
     """Stopped in the middle, however: the child is gone, and the namespace with it."""
-    running = subprocess.Popen([*DOCTOR, "--self-test"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    child = psutil.Process(until(lambda: caught_inside(running.pid), 10, "its namespace", 0.0005))
+    running, caught = caught_inside()
+    child = psutil.Process(caught)
     inside = namespaces_of({child.pid})
     assert inside
     running.send_signal(number)
