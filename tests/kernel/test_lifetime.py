@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+import psutil
 import pytest
 
 from .bed import Bed, Server, exchange, until
@@ -153,6 +154,28 @@ def test_terminal_that_goes_away(terminal: Terminal) -> None:
     terminal._ours = os.open(os.devnull, os.O_RDWR)
     terminal.process.send_signal(signal.SIGHUP)
     terminal.process.wait(2.0)
+
+
+def test_terminal_that_goes_away_without_a_signal() -> None:
+    """The leader of the session gets the SIGHUP, and keeps it: so does ``make run``."""
+    ours, theirs = pty.openpty()
+
+    def lead() -> None:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    argv = ["sh", "-c", 'trap : HUP; "$0" -m tfotop; true', sys.executable]
+    leader = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=lead)  # noqa: PLW1509
+    try:
+        os.close(theirs)
+        until(lambda: b"LIVE" in os.read(ours, 65536), 15, "the screen")
+        (screen,) = psutil.Process(leader.pid).children()
+        os.close(ours)
+        screen.wait(2.0)
+        assert leader.wait(2.0) == 0
+    finally:
+        leader.kill()
+        leader.wait()
 
 
 def test_real_handshakes_reach_the_screen(terminal: Terminal, bed: Bed) -> None:

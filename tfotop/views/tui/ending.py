@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import select
 import signal
 import sys
 import termios
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -16,7 +18,9 @@ CHECKS: Final = 40
 
 
 def end_on_signals(end: Callable[[], object]) -> None:
-    """Call ``end`` in the loop that runs now. To be called from the main thread.
+    """Call ``end`` in the loop that runs now, on a signal or when the terminal hangs up. From the main thread.
+
+    The kernel tells a hangup only to the leader of the session, which may keep it for itself: ``make`` does.
 
     A terminal that is gone takes no more output: Textual's queue to it fills up, and whoever writes waits for ever,
     the loop too. So the handler is one of the interpreter, which runs all the same, and it leaves somebody to look.
@@ -29,8 +33,23 @@ def end_on_signals(end: Callable[[], object]) -> None:
             threading.Thread(target=_look, args=(descriptor,), name="ending", daemon=True).start()
         loop.call_soon_threadsafe(end)
 
+    def hung_up() -> None:
+        _wait_for_hangup(descriptor)
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(end)
+        _look(descriptor)
+
+    if had_terminal:
+        threading.Thread(target=hung_up, name="hangup", daemon=True).start()
+
     for number in SIGNALS:
         signal.signal(number, ended)
+
+
+def _wait_for_hangup(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, 0)  # POLLHUP comes unasked
+    poll.poll()
 
 
 def _look(descriptor: int) -> None:
