@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 from textual.widgets import Static
@@ -407,6 +408,24 @@ def test_the_feed_is_stopped_however_the_screen_ends(monkeypatch: pytest.MonkeyP
     with pytest.raises(OSError, match="gone"):
         app_module.run(made, lambda _deliver: lambda: ended.append(True))
     assert ended == [True]
+
+
+def test_a_loop_that_stands_still_is_left_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its terminal takes nothing: what is newer takes the place of what waits."""
+    made, posted = app(), list[ModelReady]()
+    first, second, third, fourth = (of_peers(f"10.0.0.{i}") for i in range(1, 5))
+
+    def three(deliver: Callable[[Model], object]) -> Callable[[], None]:
+        for model in (first, second, third):
+            deliver(model)
+        assert [message.model for message in posted] == [third]
+        deliver(fourth)
+        assert [message.model for message in posted] == [third, fourth]
+        return lambda: None
+
+    monkeypatch.setattr(made, "run", lambda: None)
+    monkeypatch.setattr(made, "post_message", posted.append)
+    app_module.run(made, three)
 
 
 # Any terminal

@@ -236,9 +236,13 @@ Feeder = Callable[[Callable[[Model], object]], Callable[[], None]]
 def run(app: TfotopApp, feed: Feeder) -> int:
     """Run the screen on what ``feed`` delivers; ``feed`` takes where to deliver and returns how to stop."""
     settle()
+    newest: ModelReady | None = None
 
     def deliver(model: Model) -> None:
-        app.post_message(ModelReady(model))
+        nonlocal newest
+        if newest is None or not newest.renew(model):
+            newest = ModelReady(model)
+            app.post_message(newest)
         tidy()
 
     stop = feed(deliver)

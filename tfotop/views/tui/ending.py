@@ -14,7 +14,7 @@ from typing import Final
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 EVERY_S: Final = 0.25
-CHECKS: Final = 40
+CHECKS: Final = 20
 
 
 def end_on_signals(end: Callable[[], object]) -> None:
@@ -53,10 +53,11 @@ def _wait_for_hangup(descriptor: int) -> None:
 
 
 def _look(descriptor: int) -> None:
-    """End the process if its terminal is gone and it is still there."""
+    """End the process if it is still there and its terminal is gone, or has taken no output for some seconds."""
     for _ in range(CHECKS):
         threading.Event().wait(EVERY_S)
         try:
             termios.tcgetattr(descriptor)
         except (termios.error, OSError):
-            os._exit(0)
+            break
+    os._exit(0)
