@@ -81,8 +81,10 @@ int ingress(struct __sk_buff *skb)
 		return GO_ON;
 	if (sk->state == SYN_SENT && g.flags & (SYN | RST))
 		step = CLIENT_SYNACK;
-	else if (sk->state == SYN_SENT)	/* behind a SYN-ACK that still waits for the socket (sk_add_backlog) */
-		step = FIRST_BYTE;
+	else if (sk->state == SYN_SENT && (g.payload || g.flags & FIN))
+		step = FIRST_BYTE;	/* behind a SYN-ACK that still waits for the socket (sk_add_backlog) */
+	else if (sk->state == SYN_SENT)
+		return GO_ON;
 	else if (g.flags & SYN)
 		step = SERVER_SYN;
 	else if (sk->state == LISTEN || sk->state == SYN_RECV)

@@ -1,16 +1,19 @@
 """SYNs that no honest stack sends, servers that answer oddly, names that would draw on the screen: no wrong outcome."""
 
 import socket
+import threading
 from dataclasses import replace
 
 import pytest
 
 from tfotop.views import text
 
-from .bed import REQUEST, Bed, Server, as_process, exchange, port_of, until
+from .bed import REQUEST, Bed, Server, as_process, begin, counting, exchange, port_of, until
 from .bed.conditions import full_accept_queue
 from .bed.handmade import Behaviour, FakeServer, Handmade, cookie_of, reset, silent, syn_ack
-from .bed.segments import ACK, DESTINATION, HOP_BY_HOP, experimental, extension, fast_open, option
+from .bed.owned import owned
+from .bed.segments import ACK, DESTINATION, HOP_BY_HOP, PSH, Segment, experimental, extension, fast_open, option
+from .bed.traffic import MSG_FASTOPEN, finished
 from .test_outcomes import HIDES_V6_SYNACKS
 from .watching import Sight, shows
 
@@ -97,6 +100,29 @@ def fake(bed: Bed, sight: Sight, behaviour: Behaviour) -> FakeServer:
         sight.next(bed.client)
     server.behaviour = behaviour
     return server
+
+
+def test_an_ack_behind_a_synack_that_waits(bed: Bed, sight: Sight) -> None:
+    """All wait for the socket, which is in SYN_SENT: the ACK alone ends nothing, the payload is the first byte."""
+    waits = threading.Event()
+
+    def three(syn: Segment) -> list[Segment]:
+        waits.wait(5)
+        return [*syn_ack()(syn), syn.reply(ACK, seq=5001), syn.reply(ACK | PSH, seq=5001, payload=b"answer")]
+
+    server = fake(bed, sight, three)
+    with begin(bed.client, server.v4) as sock, counting(bed.client) as watch:
+        sock.setblocking(False)
+        assert sock.sendto(REQUEST, MSG_FASTOPEN, (server.v4, 443)) == len(REQUEST)
+        with owned(sock):
+            waits.set()
+            watch.wait("InSegs", 3)
+        finished(sock, 5)
+        assert sock.recv(64) == b"answer"
+    (client,) = sight.next(bed.client)
+    shows(client, outcome="accepted", syn_data_acked_bytes=len(REQUEST), syn_retransmits=0)
+    assert 0 < client["handshake_rtt_us"] <= client["first_byte_us"]
+    sight.agrees(bed.client)
 
 
 REJECTED = {"outcome": "rejected", "reason": "data_not_acked"}
