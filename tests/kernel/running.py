@@ -23,6 +23,14 @@ def tfotop(*arguments: str, within: Sequence[str] = (), **options: Any) -> "subp
     return subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE, check=False, **options)
 
 
+def ended(process: psutil.Process) -> bool:
+    """Whether it has, though its parent may not have looked yet, or looks in this very moment."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def snapshot(*arguments: str, within: Sequence[str] = (), **options: Any) -> dict[str, Any]:
     """What `tfotop stream -n 1 --json` prints."""
     done = tfotop("stream", "-n", "1", "--json", *arguments, within=within, **options)

@@ -14,7 +14,7 @@ import pytest
 from .bed import Bed, Server, exchange, settings, until
 from .bed.conditions import listen_with_400
 from .doctoring import Terminal, nothing, watching
-from .running import tfotop
+from .running import ended, tfotop
 from .test_surroundings import NO_CAPABILITIES, NOBODY
 
 pytestmark = pytest.mark.sensor
@@ -100,7 +100,7 @@ def test_self_test_leaves_nothing_behind(number: signal.Signals) -> None:
     assert inside
     running.send_signal(number)
     running.wait(20)
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 5, "no child")
+    until(lambda: ended(child), 5, "no child")
     assert not namespaces_of(set(psutil.pids())) & inside
     assert mounts() == 0
 

@@ -11,7 +11,7 @@ import pytest
 
 from .bed import Bed, Server, exchange, until
 from .conftest import cannot
-from .running import orphans, programs_of
+from .running import ended, orphans, programs_of
 from .tmux import PROMPT, Tmux
 
 PORT = 7413
@@ -59,11 +59,6 @@ def rows(lines: list[str]) -> list[str]:
 def tfotop(shell_pid: int) -> psutil.Process:
     """The program in the terminal."""
     return next(p for p in psutil.Process(shell_pid).children() if p.cmdline()[1:3] == ["-m", "tfotop"])
-
-
-def ended(process: psutil.Process) -> bool:
-    """Whether it has, though its parent may not have looked."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_filter_sort_ladder_and_pause(terminal: Tmux, bed: Bed) -> None:
