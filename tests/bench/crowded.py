@@ -97,7 +97,7 @@ class Measured(tui.TfotopApp):
     CSS_PATH = Path(tui.__file__).with_name("tfotop.tcss")
 
     def on_mount(self) -> None:
-        self.held_s: list[float] = []
+        self.held_s: list[tuple[float, float]] = []  # how long, and how much of it the thread itself worked
         self.sorted_s: list[float] = []
         self._since: dict[int, float] = {}
         self.models = 0
@@ -105,10 +105,10 @@ class Measured(tui.TfotopApp):
 
     async def _beat(self) -> None:
         while True:
-            due = time.monotonic() + BEAT_S
+            due, worked = time.monotonic() + BEAT_S, time.thread_time()
             await asyncio.sleep(BEAT_S)
             if self.models > FILLED and not self._exit:
-                self.held_s.append(time.monotonic() - due)
+                self.held_s.append((time.monotonic() - due, time.thread_time() - worked))
 
     def want(self, wanted: Wanted) -> None:
         self._since[id(wanted)] = time.monotonic()
@@ -132,7 +132,9 @@ def main() -> None:
 
     app = Measured("bench", "-", 1.0, past=past)
     tui.run(app, feed)
-    report = {"held_s": sorted(app.held_s)[-5:], "beats": len(app.held_s), "sorted_s": app.sorted_s}
+    held, blocked = [held for held, _ in app.held_s], [held - worked for held, worked in app.held_s]
+    longest = {"held_s": sorted(held)[-5:], "blocked_s": sorted(blocked)[-5:]}
+    report = {**longest, "beats": len(held), "sorted_s": app.sorted_s}
     with open(sys.argv[1], "w", encoding="utf-8") as file:
         json.dump(report, file)
     os._exit(0)

@@ -62,9 +62,13 @@ def watched(shown: Screen) -> Iterator[Row]:
 
 def told(report: dict[str, list[float]]) -> Iterator[Row]:
     """What the screen itself has measured."""
-    longest = [1000 * seconds for seconds in report["held_s"]]
-    note = f"of {report['beats']:,} pulses; the longest: {', '.join(f'{ms:.0f}' for ms in longest)} ms"
-    yield Row("the thread of the keys held up, at most", max(longest), "ms", most=LIMIT_MS, note=note)
+    for what, name, most in (
+        ("the thread of the keys held up, at most", "held_s", None),
+        ("  of that by others: collecting, not its own repaints", "blocked_s", LIMIT_MS),
+    ):
+        longest = [1000 * seconds for seconds in report[name]]
+        note = f"of {report['beats']:,} pulses; the longest: {', '.join(f'{ms:.0f}' for ms in longest)} ms"
+        yield Row(what, max(longest), "ms", most=most, note=note)
     times = [1000 * seconds for seconds in report["sorted_s"]]
     yield Row("key to the rows in their new order, p95", percentile(times, 0.95), "ms", note=spread(times))
 
