@@ -74,12 +74,12 @@ static __always_inline int expects_first_byte(u16 peer_port, u16 local_port)
 }
 
 /* Atomic although per CPU: a softirq may run the other program in the middle of a program in process context. */
-static __always_inline void tally(int what, int number)
+static __always_inline void tally(int what)
 {
 	u64 *count = tallies.lookup(&what);
 
 	if (count)
-		__sync_fetch_and_add(count, number);
+		__sync_fetch_and_add(count, 1);
 }
 
 static __always_inline void count(struct flow *flow, struct handshake *h)
@@ -97,7 +97,7 @@ static __always_inline void count(struct flow *flow, struct handshake *h)
 	if (total)
 		__sync_fetch_and_add(total, 1);
 	else
-		tally(TOTALS_FULL, 1);
+		tally(TOTALS_FULL);
 }
 
 /* 1 while fewer than RECORDS_PER_S were written in this second; 0 for RECORDS_PER_S means no limit. */
@@ -126,12 +126,12 @@ static __always_inline struct record *copy_record(struct flow *flow, struct hand
 	struct record *record;
 
 	if (!within_limit(now)) {
-		tally(RECORDS_LIMITED, 1);
+		tally(RECORDS_LIMITED);
 		return NULL;
 	}
 	record = records.ringbuf_reserve(sizeof(*record));
 	if (!record) {
-		tally(RECORDS_DROPPED, 1);
+		tally(RECORDS_DROPPED);
 		return NULL;
 	}
 	record->flow = *flow;
@@ -147,29 +147,22 @@ static __always_inline void write_record(struct flow *flow, struct handshake *h,
 		records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
-/*
- * 1 for who deletes it. Tallied before, and taken back if another was first: user space reads in between, and must not take
- * what is deleted and not yet tallied for lost.
- */
-static __always_inline int end(struct flow *flow)
-{
-	tally(FINISHED, 1);
-	if (!handshakes.delete(flow))
-		return 1;
-	tally(FINISHED, -1);
-	return 0;
-}
-
 /* The end of a handshake in progress. Whoever deletes it writes it, so it is written once. */
 static __always_inline void finish(struct flow *flow, struct handshake *h, u64 now)
 {
 	struct record *record = copy_record(flow, h, now);
-	int mine = end(flow);
 
-	if (record && mine)
-		records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	else if (record)
+	if (!record) {
+		if (!handshakes.delete(flow))
+			tally(FINISHED);
+		return;
+	}
+	if (handshakes.delete(flow)) {
 		records.ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	tally(FINISHED);
+	records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
 /* What a SYN says, whoever sent it. */
@@ -221,7 +214,7 @@ static __always_inline struct peer *find_peer(struct flow *flow, struct handshak
 	if (peer->epoch != *reading + 1) {		/* + 1: a new peer has 0 and must be told too */
 		peer->epoch = *reading + 1;
 		if (changes.ringbuf_output(&key, sizeof(key), BPF_RB_NO_WAKEUP))
-			tally(CHANGES_DROPPED, 1);
+			tally(CHANGES_DROPPED);
 	}
 	return peer;
 }
@@ -307,7 +300,7 @@ static __always_inline struct handshake *track(struct flow *flow, struct handsha
 			return known;
 		handshakes.update(flow, h);
 	}
-	tally(TRACKED, 1);
+	tally(TRACKED);
 	return NULL;
 }
 
