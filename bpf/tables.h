@@ -46,10 +46,9 @@ static __always_inline void forget_caller(u64 cookie)
 /*
  * When the handshakes of a pair of ports were last heard of, in jiffies. Array and jiffies are both read without a call into
  * the kernel, so what is asked of every packet with payload costs nearly nothing. Other connections may share the place: that
- * costs a call more, no more. FIRST_BYTE_JIFFIES is longer than user space waits for a first byte.
+ * costs a call more, no more. FIRST_BYTE_JIFFIES comes from user space (HZ differs): longer than it waits for a first byte.
  */
 BPF_ARRAY(heard, u32, HEARD);
-#define FIRST_BYTE_JIFFIES 40		/* 4 s or more (HZ is at most 1000): longer than user space waits for a first byte */
 
 static __always_inline u32 *last_heard(u16 peer_port, u16 local_port)
 {

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ BOTH = pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
 HIDES_V6_SYNACKS = tuple(map(int, os.uname().release.split(".")[:2])) < (6, 6)
 # The third timeout in a row: after 1, 1, 1 s, or after 1, 2, 4 s before the sysctl came (Linux 6.5).
 THIRD_TIMEOUT_S = 3.5 if Path("/proc/sys/net/ipv4/tcp_syn_linear_timeouts").exists() else 7.5
+
+SLOW_S = 1.2  # an application that thinks before it speaks
 
 
 def address(bed: Bed, six: bool) -> str:
@@ -400,6 +403,25 @@ def answer_and_close(listener: socket.socket) -> None:
     with child:
         assert child.recv(64) == REQUEST
         child.send(b"answer")
+
+
+def test_first_bytes_that_take_their_time(bed: Bed, sight: Sight) -> None:
+    """The application thinks, at both ends: a first byte is waited for 2 s from the handshake on."""
+    listener = listen(bed.server)
+    with begin(bed.client, bed.server.v4) as sock:
+        sock.connect((bed.server.v4, port_of(listener)))
+        child, _ = listener.accept()
+        with child:
+            time.sleep(SLOW_S)
+            sock.sendall(REQUEST)
+            assert child.recv(64) == REQUEST
+            time.sleep(0.5)
+            child.send(b"answer")
+            assert sock.recv(64)
+    client, seen = sight.pair()
+    assert client["first_byte_us"] > 1e6 * (SLOW_S + 0.5), client
+    assert 1e6 * SLOW_S < seen["first_byte_us"] < client["first_byte_us"], seen
+    sight.agrees()
 
 
 def test_client_that_has_nothing_more_to_say(bed: Bed, sight: Sight) -> None:

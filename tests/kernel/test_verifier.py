@@ -1,4 +1,4 @@
-"""What the kernel's verifier has to go through: it grows without a sign, and with it the time to the first line."""
+"""What the compiler complains of, and what the kernel's verifier has to go through: both grow without a sign."""
 
 import ctypes as C
 import json
@@ -36,6 +36,15 @@ def ids() -> Iterator[dict[int, str]]:
         yield {number: name for number, name in loaded().items() if number not in before}
     finally:
         sensor.close()
+
+
+def test_the_compiler_has_no_complaint() -> None:
+    """It only warns when a definition in the source overrides one that user space gives."""
+    starting = Starting(200)
+    with os.fdopen(os.dup(starting._complaint.fileno())) as complaint:
+        starting.finish().close()
+        complaint.seek(0)
+        assert complaint.read() == ""
 
 
 def verified(libbpf: Libbpf, number: int) -> int | None:
