@@ -73,12 +73,17 @@ static __always_inline int expects_first_byte(u16 peer_port, u16 local_port)
 }
 
 /* Atomic although per CPU: a softirq may run the other program in the middle of a program in process context. */
-static __always_inline void tally(int what)
+static __always_inline void add_to_tally(int what, int number)
 {
 	u64 *count = tallies.lookup(&what);
 
 	if (count)
-		__sync_fetch_and_add(count, 1);
+		__sync_fetch_and_add(count, number);
+}
+
+static __always_inline void tally(int what)
+{
+	add_to_tally(what, 1);
 }
 
 static __always_inline void count(struct flow *flow, struct handshake *h)
@@ -146,22 +151,35 @@ static __always_inline void write_record(struct flow *flow, struct handshake *h,
 		records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
-/* The end of a handshake in progress. Whoever deletes it writes it, so it is written once. */
+/*
+ * 1 for who takes it out of the table. Tallied before, and taken back if another was first: user space reads in between, and
+ * must not take what is deleted and not yet tallied for lost.
+ */
+static __always_inline int take_out(struct flow *flow)
+{
+	tally(FINISHED);
+	if (!handshakes.delete(flow))
+		return 1;
+	add_to_tally(FINISHED, -1);
+	return 0;
+}
+
+/*
+ * The end of a handshake in progress. Whoever deletes it writes it, so it is written once. `record` is compared with NULL once:
+ * at a second time Linux 6.1 would no more know that it cannot be, and refuse a way on which it is not given back.
+ */
 static __always_inline void finish(struct flow *flow, struct handshake *h, u64 now)
 {
 	struct record *record = copy_record(flow, h, now);
 
 	if (!record) {
-		if (!handshakes.delete(flow))
-			tally(FINISHED);
+		take_out(flow);
 		return;
 	}
-	if (handshakes.delete(flow)) {
+	if (take_out(flow))
+		records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	else
 		records.ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-		return;
-	}
-	tally(FINISHED);
-	records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
 /* What a SYN says, whoever sent it. */
