@@ -111,11 +111,9 @@ class Carrier:
 def main() -> None:
     """`relay TAP_FD TAP_FD DELAY_MS`: what the relay process runs; precise timers if they can be had."""
     ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0)
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     a, b, delay_ms = sys.argv[1:]
     with suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))  # the delay is the same on a busy machine
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # the delay is the same on a busy machine
     Carrier((int(a), int(b)), float(delay_ms) / 1000).run()
 
 

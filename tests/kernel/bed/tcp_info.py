@@ -1,6 +1,7 @@
 """The few fields of `struct tcp_info` (include/uapi/linux/tcp.h) that Fast Open sets, read from a socket."""
 
 import socket
+import sys
 from typing import NamedTuple, Self
 
 TCP_INFO = 11
@@ -16,12 +17,14 @@ class TcpInfo(NamedTuple):
     options: int
     client_fail: str
     retransmits: int
+    rtt_us: int
 
     @classmethod
     def of(cls, sock: socket.socket) -> Self:
         raw = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
         # Byte 7 is the bit field delivery_rate_app_limited:1, fastopen_client_fail:2 (from the low end on x86 and arm).
-        return cls(raw[0], raw[5], CLIENT_FAIL[raw[7] >> 1 & 3], int.from_bytes(raw[100:104], "little"))
+        rtt_us, retransmits = (int.from_bytes(raw[at : at + 4], sys.byteorder) for at in (68, 100))
+        return cls(raw[0], raw[5], CLIENT_FAIL[raw[7] >> 1 & 3], retransmits, rtt_us)
 
     @property
     def syn_data_acked(self) -> bool:
