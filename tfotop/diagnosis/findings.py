@@ -8,13 +8,8 @@ from tfotop.diagnosis.finding import UNSURE, WRONG, Finding, rank
 from tfotop.diagnosis.scene import Scene, scenes
 from tfotop.model.state import Model
 
-__all__ = ["CAUSES", "Finding", "findings", "gaps", "status"]
+__all__ = ["Finding", "findings", "gaps", "status"]
 
-# Reason -> what it means on this host, and what to do, in the fewest words.
-CAUSES: Final = {
-    "server_bit_off": ("the server bit 0x2 of net.ipv4.tcp_fastopen is off", "sysctl -w net.ipv4.tcp_fastopen=3"),
-    "no_queue": ("the listener has no Fast Open queue", "set TCP_FASTOPEN on it, or bit 0x400, and restart it"),
-}
 # Every finding of a namespace, but for those that compare it with others.
 CHECKS: Final = (
     settings.client_bit,

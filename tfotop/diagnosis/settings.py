@@ -7,11 +7,12 @@ from tfotop.diagnosis import places, programs
 from tfotop.diagnosis.finding import ADVICE, BROKEN, PAST, Evidence, Finding, Fix
 from tfotop.diagnosis.scene import Scene
 from tfotop.model.state import Model
-from tfotop.sample import Listener
+from tfotop.sample import Listener, Namespace
 from tfotop.words import CLIENT_BIT, SERVER_BIT
 
 NAME: Final = "net.ipv4.tcp_fastopen"
 DEFAULT: Final = 1
+SERVER_OFF: Final = f"the server bit 0x2 of {NAME} is off"
 
 
 def server_bit(scene: Scene, model: Model) -> Iterator[Finding]:
@@ -20,31 +21,31 @@ def server_bit(scene: Scene, model: Model) -> Iterator[Finding]:
     if mode is not None and mode & SERVER_BIT:
         if seen.handshakes:
             yield _server_finding(
-                scene, f"{seen.words}: {_OFF}{places.within(scene.place)}", None, PAST, seen.handshakes
+                scene, f"{seen.words}: {SERVER_OFF}{places.within(scene.place)}", None, PAST, seen.handshakes
             )
         return
     if seen.handshakes:
-        cause = f"{seen.words}: {_OFF}"
+        cause = f"{seen.words}: {SERVER_OFF}"
     elif mode is not None and scene.moved("TCPFastOpenCookieReqd"):
-        cause = f"cookies are asked for, but {_OFF}"
+        cause = f"cookies are asked for, but {SERVER_OFF}"
     elif mode is not None and (waiting := _waiting(scene)):
-        cause = f"{places.owner(waiting[0])} listens on port {waiting[0].port} with a Fast Open queue, but {_OFF}"
+        cause = f"{places.owner(waiting[0])} listens on port {waiting[0].port} with a Fast Open queue, but {SERVER_OFF}"
     else:
         yield from _unlike_the_host(scene, model)
         return
     cause += places.within(scene.place)
     if _inherits_nothing(scene, model):
         cause += ": a new network namespace starts with 1, whatever the host has"
-    yield _server_finding(
-        scene, cause, SERVER_BIT | (CLIENT_BIT if mode is None else mode), BROKEN, seen.handshakes, model
-    )
+    yield _server_finding(scene, cause, server_fix(scene.place, mode), BROKEN, seen.handshakes, model)
 
 
-_OFF: Final = f"the server bit 0x2 of {NAME} is off"
+def server_fix(place: Namespace | None, mode: int | None) -> Fix:
+    """Add the server bit to what the namespace has; the client's stands where nothing is known."""
+    return places.set_sysctl(place, NAME, SERVER_BIT | (CLIENT_BIT if mode is None else mode), mode)
 
 
 def _server_finding(
-    scene: Scene, cause: str, value: int | None, severity: str, count: int, model: Model | None = None
+    scene: Scene, cause: str, fix: Fix | None, severity: str, count: int, model: Model | None = None
 ) -> Finding:
     default = model is not None and _inherits_nothing(scene, model)
     evidence = [scene.mode_evidence(), *map(scene.queue_evidence, _waiting(scene)[:3])]
@@ -52,13 +53,12 @@ def _server_finding(
         evidence.append(scene.seen_evidence("refused: server_bit_off", scene.seen("server_bit_off")))
     elif scene.moved("TCPFastOpenCookieReqd"):
         evidence.append(scene.moved_evidence("TCPFastOpenCookieReqd"))
-    old = scene.mode
     return Finding(
         id="namespace_default" if default else "server_bit_off",
         severity=severity,
         cause=cause,
         evidence=tuple(evidence),
-        fix=places.set_sysctl(scene.place, NAME, value, old) if value is not None else None,
+        fix=fix,
         verify=_verify(scene, "accepted"),
         unknown="whether clients ask for Fast Open at all" if not count else None,
         role="server",

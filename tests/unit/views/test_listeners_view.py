@@ -156,10 +156,20 @@ def test_lines(of: Model | None, width: int, expected: list[str]) -> None:
             [
                 (
                     "! [::]:443 nginx[812] cannot do Fast Open, although 1 cookie was asked for: the server bit 0x2 of "
-                    "net.ipv4.tcp_fastopen is off: sysctl -w net.ipv4.tcp_fastopen=3"
+                    "net.ipv4.tcp_fastopen is off: sysctl -w net.ipv4.tcp_fastopen=1027"
                 )
             ],
             id="server bit off",
+        ),
+        pytest.param(
+            model(namespace(counters=asked(1), sysctls=Sysctls(tcp_fastopen=1), own=False, name="web")),
+            [
+                (
+                    "! [::]:443 nginx[812] cannot do Fast Open, although 1 cookie was asked for: the server bit 0x2 of "
+                    "net.ipv4.tcp_fastopen is off: ip netns exec web sysctl -w net.ipv4.tcp_fastopen=3"
+                )
+            ],
+            id="server bit off in a namespace",
         ),
         pytest.param(
             model(namespace(counters=asked(4), listeners=(SSHD,))),

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, overload
 
 from rich.cells import cell_len, set_cell_size
 
-from tfotop.diagnosis.findings import CAUSES
+from tfotop.diagnosis.settings import SERVER_OFF, server_fix
 from tfotop.model.selection import split_endpoint
 from tfotop.model.state import Model, NamespaceState
 from tfotop.sample import Keys, Listener
@@ -110,10 +110,17 @@ def refusing(model: Model, found: Sequence[Row]) -> str:
         asked = asked_of.get(id(row.state), 0)
         reason = _why_not(row, asked, (row.state.reading.inum, row.listener.port) in in_vain)
         if reason:
-            cause, remedy = CAUSES[reason]
             what = f"{asked} cookie{' was' if asked == 1 else 's were'} asked for" if asked else "cookies are asked for"
-            return f"! {_name(row)} cannot do Fast Open, although {what}: {cause}: {remedy}"
+            return f"! {_name(row)} cannot do Fast Open, although {what}: {_remedy(row.state, reason)}"
     return ""
+
+
+def _remedy(state: NamespaceState, reason: str) -> str:
+    """What it means on this host, and what to do, in the fewest words."""
+    if reason == "no_queue":
+        return "the listener has no Fast Open queue: set TCP_FASTOPEN on it, or bit 0x400, and restart it"
+    fix = server_fix(state.reading, state.reading.sysctls.tcp_fastopen if state.reading.sysctls else None)
+    return f"{SERVER_OFF}: {fix.command or fix.text}"
 
 
 def _why_not(row: Row, asked: int, seen: bool) -> str | None:
