@@ -460,10 +460,35 @@ async def test_of_peers_without_a_model_nothing_is_sorted() -> None:
         assert shown(pilot) == ["10.0.0.0/24"]
 
 
+def at_once(pilot: Pilot[None], *keys: str) -> None:
+    """Keys as a terminal sends what is pasted, or typed on a slow link: none waits for the one before."""
+    for key in keys:
+        name = _character_to_key(key) if len(key) == 1 else key
+        pilot.app.post_message(Key(name, key if len(key) == 1 else None))
+
+
 async def test_keys_that_come_together_are_not_lost() -> None:
     async with running(crowd(SICK)) as pilot:
-        for character in "/cookie:rej":
-            pilot.app.post_message(Key(_character_to_key(character), character))
+        at_once(pilot, *"/cookie:rej")
         await settled(pilot)
         assert typed(pilot) == "cookie:rej"
         assert shown(pilot) == ["10.0.7.7"]
+
+
+@pytest.mark.parametrize("enter", ["enter", "down"])
+async def test_enter_that_comes_with_the_filter_keeps_all_of_it(enter: str) -> None:
+    async with running(crowd(SICK)) as pilot:
+        at_once(pilot, *"/port:443", enter, "j")
+        await settled(pilot)
+        assert typed(pilot) is None
+        assert told(pilot) == "5 of 10 peers  /port:443"
+        assert cursor(pilot) == shown(pilot)[0]
+
+
+async def test_escape_that_comes_with_the_filter_drops_all_of_it() -> None:
+    async with running(crowd(SICK)) as pilot:
+        at_once(pilot, *"/port:443", "escape", "j")
+        await settled(pilot)
+        assert typed(pilot) is None
+        assert told(pilot) == ""
+        assert cursor(pilot) == shown(pilot)[0]

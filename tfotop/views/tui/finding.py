@@ -115,8 +115,9 @@ class Finding(App[None]):
         """A filter, good so far."""
         self.want(self.wanted._replace(filter=message.filter))
 
-    def on_filter_bar_closed(self) -> None:
-        """The keys go back to the view."""
+    async def action_close_filter(self, keep: bool) -> None:
+        """The keys go back to the view at once: the next may be there already."""
+        await self.query_one(FilterBar).close(keep)
         self.give_keys()
         self.show_status()
 

@@ -1,5 +1,6 @@
 """The filter bar: a line to type in while it is open, and a line that says what is filtered, sorted and grouped."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -41,8 +42,8 @@ class FilterBar(Vertical):
     """
     HELP = "while a filter is typed"
     BINDINGS = [
-        Binding("escape", "leave", "without a filter", show=False),
-        Binding("enter,down", "keep", "keep the filter", show=False, priority=True),
+        Binding("escape", "app.close_filter(False)", "without a filter", show=False, priority=True),
+        Binding("enter,down", "app.close_filter(True)", "keep the filter", show=False, priority=True),
     ]
 
     class Changed(Message):
@@ -55,9 +56,6 @@ class FilterBar(Vertical):
         def can_replace(self, message: Message) -> bool:
             """Only the newest filter matters."""
             return isinstance(message, FilterBar.Changed)
-
-    class Closed(Message):
-        """The bar needs the keys no longer."""
 
     def __init__(self) -> None:
         super().__init__(id="filter-bar")
@@ -101,21 +99,19 @@ class FilterBar(Vertical):
             self.post_message(self.Changed(found))
         self._show_status()
 
-    def action_keep(self) -> None:
-        """Close it; the last good filter stays."""
+    async def close(self, keep: bool) -> None:
+        """Need the keys no longer; keep what is typed (if it is bad, the last good filter), or be without a filter."""
+        await self._typed()
         with suppress(FilterError):
-            self.post_message(self.Changed(parse(self.query_one(Input).value)))
-        self._close()
-
-    def action_leave(self) -> None:
-        """Close it, without a filter."""
-        self.post_message(self.Changed(Filter()))
-        self._close()
-
-    def _close(self) -> None:
+            self.post_message(self.Changed(parse(self.query_one(Input).value) if keep else Filter()))
         self.query_one(Horizontal).display = False
         self._error = ""
-        self.post_message(self.Closed())
+
+    async def _typed(self) -> None:
+        """Wait for the keys that are on their way to the line: who asks has overtaken them."""
+        arrived = asyncio.Event()
+        if self.query_one(Input).call_later(arrived.set):
+            await arrived.wait()
 
     def _show_status(self) -> None:
         line = self.query_one("#status", Static)
