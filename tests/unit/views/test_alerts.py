@@ -90,14 +90,35 @@ def test_a_worse_one_comes_at_once_and_a_lesser_one_waits() -> None:
     assert texts[16].startswith("bad cookie")
 
 
-def test_back_in_time_it_begins_anew() -> None:
-    of = run(12, bad_cookies(last=99))
+def since(alerts: Alerts, model: Model) -> int | None:
+    """Since when what is shown is there, in seconds of the scenario."""
+    found = alerts.update(model)
+    assert found is not None
+    return None if found.since_ns is None else (found.since_ns - START_WALL_NS) // SECOND
+
+
+def test_back_in_time_it_is_there_since_when_it_began() -> None:
+    of = run(12, bad_cookies(last=99, first=2))
     alerts = Alerts()
     for model in of:
         alerts.update(model)
-    found = alerts.update(of[5])
-    assert found is not None
-    assert found.since_ns == START_WALL_NS + 5 * SECOND
+    assert [since(alerts, of[t]) for t in (5, 3, 9, 11)] == [2, 2, 2, 2]
+    assert alerts.update(of[1]) is None
+
+
+def test_what_began_while_nobody_looked_began_at_an_unknown_time() -> None:
+    """The screen was paused, or looked at a time at which another spell of the same finding was on."""
+    of = run(40, bad_cookies(last=99, first=2))
+    alerts = Alerts()
+    for model in of[:2]:
+        alerts.update(model)
+    assert since(alerts, of[30]) is None
+    assert since(alerts, of[31]) is None
+    late = Alerts()
+    for model in of[20:]:
+        late.update(model)
+    assert since(late, of[35]) == 20
+    assert since(late, of[10]) is None
 
 
 def test_what_cannot_be_read_comes_behind_what_is_wrong() -> None:

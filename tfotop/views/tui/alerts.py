@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -38,7 +38,7 @@ class Seen(NamedTuple):
     rank: tuple[int, ...]
     text: str
     fix: str | None
-    since_ns: int
+    since_ns: int | None
     last_ns: int
     told_ns: int
 
@@ -48,22 +48,33 @@ class Alerts:
 
     def __init__(self) -> None:
         self._shown: Seen | None = None
-        self._began: dict[Name, int] = {}  # each finding of now: since when
-        self._now_ns = 0
+        self._began: dict[Name, int | None] = {}  # each finding of the newest model: since when
+        self._now_ns = self._newest_ns = 0
 
     def update(self, model: Model) -> Alert | None:
         """The worst finding now, or the one that has just ended, or what cannot be read; ``None``: nothing is wrong."""
         if model.mono_ns < self._now_ns:  # back in time
-            self._shown, self._began = None, {}
-        self._now_ns = model.mono_ns
+            self._shown = None
         now = [finding for finding in findings(model) if finding.now and finding.severity in TOLD]
-        self._began = {_name(f): self._began.get(_name(f), model.mono_ns) for f in now}
-        self._shown = self._choose(now)
+        began = self._beginnings(model, map(_name, now))
+        self._now_ns = model.mono_ns
+        self._shown = self._choose(now, began)
         return self._alert(model, now)
 
-    def _choose(self, now: Sequence[Finding]) -> Seen | None:
+    def _beginnings(self, model: Model, names: Iterable[Name]) -> dict[Name, int | None]:
+        """Since when each of these is there; ``None`` where nobody looked: in the past, and during a pause."""
+        then_ns, before_ns = model.mono_ns, self._newest_ns
+        if then_ns < before_ns:
+            known = {name: self._began.get(name) for name in names}
+            return {name: ns if ns is not None and ns <= then_ns else None for name, ns in known.items()}
+        looked = not before_ns or then_ns - before_ns <= max(HOLD_NS, 2e9 * (model.interval_s or 0))
+        self._began = {name: self._began.get(name, then_ns if looked else None) for name in names}
+        self._newest_ns = then_ns
+        return self._began
+
+    def _choose(self, now: Sequence[Finding], began: Mapping[Name, int | None]) -> Seen | None:
         shown, worst = self._shown, now[0] if now else None
-        gone = shown and shown.name not in self._began and (worst is None or shown.rank <= _rank(worst))
+        gone = shown and shown.name not in began and (worst is None or shown.rank <= _rank(worst))
         if shown and gone and self._now_ns - shown.last_ns <= (HOLD_NS if now else GONE_NS):
             return shown
         if worst is None:
@@ -71,9 +82,9 @@ class Alerts:
         same = shown if shown and shown.name == _name(worst) else None
         if same and self._now_ns - same.told_ns < HOLD_NS:
             return same._replace(last_ns=self._now_ns)
-        began = same.since_ns if same else self._began[_name(worst)]
+        since_ns = same.since_ns if same else began[_name(worst)]
         fix = worst.fix.short if worst.fix else None
-        return Seen(_name(worst), _rank(worst), _words(worst), fix, began, self._now_ns, self._now_ns)
+        return Seen(_name(worst), _rank(worst), _words(worst), fix, since_ns, self._now_ns, self._now_ns)
 
     def _alert(self, model: Model, now: Sequence[Finding]) -> Alert | None:
         missing = [problem(p) for p in model.problems]
@@ -83,7 +94,8 @@ class Alerts:
         wall_ns = model.wall_ns - model.mono_ns
         ended = shown.last_ns + wall_ns if self._now_ns - shown.last_ns > HOLD_NS else None
         others = sum(_name(f) != shown.name for f in now) + len(missing)
-        return Alert(shown.text, shown.fix, shown.since_ns + wall_ns, ended, others)
+        since = None if shown.since_ns is None else shown.since_ns + wall_ns
+        return Alert(shown.text, shown.fix, since, ended, others)
 
 
 def _name(finding: Finding) -> Name:
