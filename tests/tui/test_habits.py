@@ -54,6 +54,18 @@ async def test_help_goes_away(key: str) -> None:
         assert "LIVE" in lines(pilot)[0]
 
 
+async def test_help_is_laid_out_anew_for_another_size() -> None:
+    async with running(scenario("incident"), size=LARGE) as pilot:
+        await press(pilot, "question_mark")
+        await pilot.resize_terminal(62, 17)
+        await settled(pilot)
+        first, *others = lines(pilot)[1:]
+        assert "Esc closes" in first
+        assert any("q ^c      quit" in line for line in others)
+        await press(pilot, "end")
+        assert any("the first row" in line for line in lines(pilot))
+
+
 async def test_models_that_come_under_the_help_are_shown_after_it() -> None:
     run = scenario("incident", 3), scenario("incident", 4)
     async with running(run[0]) as pilot:

@@ -7,6 +7,8 @@ from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
+from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -16,6 +18,7 @@ from tfotop.views.tui.keys import Group, Row
 KEYS: Final = 9
 MOST: Final = 90
 LEAST: Final = 36  # columns of a line
+FRAME: Final = Size(4, 2)  # border and padding
 
 
 class HelpScreen(ModalScreen[None]):
@@ -30,7 +33,15 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """As many columns as fit."""
         with VerticalScroll(id="help"):
-            yield Static("\n".join(page(self._groups, min(MOST, self.app.size.width - 4))), markup=False)
+            yield Static("", markup=False)
+
+    def on_resize(self, event: Resize) -> None:
+        """Also before it is shown for the first time."""
+        width, height = min(MOST, event.size.width - FRAME.width), event.size.height - FRAME.height
+        lines = page(self._groups, width)
+        if len(lines) > height:
+            lines = page(self._groups, width - self.query_one(VerticalScroll).styles.scrollbar_size_vertical)
+        self.query_one(Static).update("\n".join(lines))
 
 
 def page(groups: Sequence[Group], width: int) -> list[str]:
