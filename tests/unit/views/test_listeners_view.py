@@ -172,6 +172,33 @@ def test_lines(of: Model | None, width: int, expected: list[str]) -> None:
             id="server bit off in a namespace",
         ),
         pytest.param(
+            model(namespace(counters=asked(1), sysctls=Sysctls(tcp_fastopen=1), listeners=(SSHD, listener()))),
+            [
+                (
+                    "! [::]:443 nginx[812] cannot do Fast Open, although 1 cookie was asked for: the server bit 0x2 of "
+                    "net.ipv4.tcp_fastopen is off: sysctl -w net.ipv4.tcp_fastopen=3"
+                )
+            ],
+            id="server bit off, one was told to do Fast Open",
+        ),
+        pytest.param(
+            model(
+                namespace(
+                    sysctls=Sysctls(tcp_fastopen=1),
+                    listeners=(SSHD, listener(), listener(address="192.0.2.1", port=8443, max_qlen=0, process=None)),
+                ),
+                totals=(total("cookie_refused", 2, "server_bit_off", request=True),),
+                handshakes=(handshake(outcome="cookie_refused", reason="server_bit_off", local="192.0.2.1:8443"),),
+            ),
+            [
+                (
+                    "! 192.0.2.1:8443 cannot do Fast Open, although 2 cookies were asked for: the server bit 0x2 of "
+                    "net.ipv4.tcp_fastopen is off: sysctl -w net.ipv4.tcp_fastopen=3"
+                )
+            ],
+            id="server bit off, one was seen",
+        ),
+        pytest.param(
             model(namespace(counters=asked(4), listeners=(SSHD,))),
             [
                 (

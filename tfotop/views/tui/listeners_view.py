@@ -1,6 +1,6 @@
 """Every listener with its Fast Open queue, key and process, and the first one that refuses what clients ask for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Final, NamedTuple, overload
 
 from rich.cells import cell_len, set_cell_size
@@ -103,12 +103,22 @@ def rows(model: Model) -> list[Row]:
 
 
 def refusing(model: Model, found: Sequence[Row]) -> str:
-    """The first listener that cannot do Fast Open although cookies are asked for; empty if there is none."""
-    in_vain = {(h.netns, split_endpoint(h.local)[1]) for h in model.handshakes if h.reason == "no_queue"}
+    """The first listener that cannot do Fast Open although cookies are asked for; empty if there is none.
+
+    First those that were seen to refuse, then those that were told to do Fast Open: the bit is for all of a namespace.
+    """
+    in_vain = {(h.netns, split_endpoint(h.local)[1], h.reason) for h in model.handshakes if h.role == "server"}
     asked_of = {id(state): _asked(state) for state in model.namespaces}
-    for row in found:
+
+    def seen(row: Row, reason: str) -> bool:
+        return (row.state.reading.inum, row.listener.port, reason) in in_vain
+
+    def unlikely(row: Row) -> tuple[bool, bool]:
+        return not any(seen(row, reason) for reason in REFUSED_AT_THE_LISTENER), not row.listener.max_qlen
+
+    for row in sorted(found, key=unlikely):
         asked = asked_of.get(id(row.state), 0)
-        reason = _why_not(row, asked, (row.state.reading.inum, row.listener.port) in in_vain)
+        reason = _why_not(row, asked, {reason for reason in REFUSED_AT_THE_LISTENER if seen(row, reason)})
         if reason:
             what = f"{asked} cookie{' was' if asked == 1 else 's were'} asked for" if asked else "cookies are asked for"
             return f"! {_name(row)} cannot do Fast Open, although {what}: {_remedy(row.state, reason)}"
@@ -123,13 +133,14 @@ def _remedy(state: NamespaceState, reason: str) -> str:
     return f"{SERVER_OFF}: {fix.command or fix.text}"
 
 
-def _why_not(row: Row, asked: int, seen: bool) -> str | None:
-    """The bit is for all listeners of a namespace. A queue is for one: it was ``seen`` to lack, or all lack it."""
+def _why_not(row: Row, asked: int, seen: Set[str]) -> str | None:
+    """Which was asked is known if it was ``seen``: else it may be any that has a queue, or all lack it."""
     sysctls, listeners = row.state.reading.sysctls, row.state.reading.listeners or ()
-    mode = sysctls.tcp_fastopen if sysctls else None
+    mode, none_has_it = sysctls.tcp_fastopen if sysctls else None, all(other.max_qlen == 0 for other in listeners)
     if asked and mode is not None and not mode & SERVER_BIT:
-        return "server_bit_off"
-    if row.listener.max_qlen == 0 and (seen or (asked and all(other.max_qlen == 0 for other in listeners))):
+        meant = "server_bit_off" in seen or row.listener.max_qlen != 0 or none_has_it
+        return "server_bit_off" if meant else None
+    if row.listener.max_qlen == 0 and ("no_queue" in seen or (asked and none_has_it)):
         return "no_queue"
     return None
 
