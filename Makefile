@@ -66,7 +66,7 @@ test-kernels: test-packages kernel-packages .venv/dev ## run the sensor's tests 
 	@declare -A result
 	for kernel in $(KERNELS); do
 		echo "== kernel $$kernel"
-		$(AS_ROOT) tests/kernels/run-in-kernel -k "$$kernel" -t 3600 -- env CI=true TEST_PATIENCE=10 PYTHONDONTWRITEBYTECODE=1 \
+		$(AS_ROOT) tests/kernels/run-in-kernel -k "$$kernel" -t 7200 -- env CI=true TEST_PATIENCE=10 PYTHONDONTWRITEBYTECODE=1 \
 			$(BIN)/python -m pytest -q -p no:cacheprovider $(KERNEL_TESTS) \
 			&& result[$$kernel]=passed || result[$$kernel]="failed (status $$?)"
 	done

@@ -18,6 +18,8 @@
 #include "packet.h"
 #include "kernel_state.h"
 #include "tables.h"
+#include "peers.h"
+#include "progress.h"
 #include "client.h"
 #include "server.h"
 

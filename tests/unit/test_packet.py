@@ -26,7 +26,7 @@ void parse(struct __sk_buff *skb, u32 len, struct options *o)
 }
 int segment(struct __sk_buff *skb, struct segment *s) { return read_segment(skb, s); }
 """
-    + function("tables.h", "bucket_of")
+    + function("peers.h", "bucket_of")
     + "u32 bucket(u32 us) { return bucket_of(us); }\n"
 )
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from tfotop.sample import Latency, Peer
 
-LOWEST_US: Final = 64  # bounds as in bucket_of (bpf/tables.h): 4 buckets for each doubling
+LOWEST_US: Final = 64  # bounds as in bucket_of (bpf/peers.h): 4 buckets for each doubling
 PER_DOUBLING: Final = 4
 BUCKETS: Final = 74
 FEW: Final = 16  # so many values the kernel keeps exactly
