@@ -21,10 +21,10 @@ from tfotop.sample import Handshake, Losses, Problem, SensorReading
 from tfotop.sources import layout, records
 from tfotop.sources.layout import Flow, RawHandshake
 from tfotop.sources.libbpf import Libbpf, Map, Ring
+from tfotop.sources.settling import SECOND, infer, is_over, quiet
 from tfotop.sources.totals import Totals
 from tfotop.words import OUTCOMES, REASONS
 
-SECOND: Final = 1_000_000_000
 SETTLE_NS: Final = SECOND // 10  # the table is looked through at most this often
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 MOST_FDS: Final = 32
@@ -200,7 +200,7 @@ class Sensor:
         before, entries, settled = self._tallies(), 0, []
         for keys, values in self._maps["handshakes"].batches():
             entries += len(values) // layout.HANDSHAKE.size
-            for i in range(len(values) // layout.HANDSHAKE.size) if everything else _quiet(values, mono_ns):
+            for i in range(len(values) // layout.HANDSHAKE.size) if everything else quiet(values, mono_ns):
                 raw = RawHandshake._make(layout.HANDSHAKE.unpack_from(values, i * layout.HANDSHAKE.size))
                 if is_over(raw, mono_ns) or (everything and raw.outcome != layout.UNDECIDED):
                     settled += self._take(bytes(keys[i * layout.FLOW.size : (i + 1) * layout.FLOW.size]), mono_ns)
@@ -258,36 +258,6 @@ class Sensor:
                 self._changed.setdefault(bytes(keys[start : start + size]))
 
 
-def infer(raw: RawHandshake) -> tuple[int, int]:
-    """Outcome and reason of a SYN whose SYN-ACK is hidden, as in bpf/server.h: it was not accepted."""
-    if raw.cookie_len == layout.NO_COOKIE_LEN and not raw.syn_data_bytes:
-        return OUTCOMES.index("plain"), 0
-    if raw.cookie_len or raw.syn_data_bytes:
-        return OUTCOMES.index("rejected"), raw.reason
-    return OUTCOMES.index("cookie_refused" if raw.reason else "cookie_granted"), raw.reason
-
-
 def _split(record: bytes) -> tuple[Flow, RawHandshake]:
     flow = Flow._make(layout.FLOW.unpack_from(record))
     return flow, RawHandshake._make(layout.HANDSHAKE.unpack_from(record, layout.FLOW.size))
-
-
-def _quiet(values: memoryview, mono_ns: int) -> list[int]:
-    """Indexes of the entries in which nothing has happened for 2 s: few, where the table may hold tens of thousands."""
-    words = values.cast("Q")
-    width, limit = layout.HANDSHAKE.size // 8, mono_ns - 2 * SECOND
-    columns = (words[1::width].tolist(), words[3::width].tolist(), words[4::width].tolist())  # last SYN, SYN-ACK, ACK
-    return [i for i, times in enumerate(zip(*columns, strict=True)) if max(times) < limit]
-
-
-def is_over(raw: RawHandshake, mono_ns: int) -> bool:
-    """Whether nothing more is to be waited for.
-
-    Without a SYN-ACK: twice the time after which the SYN would have been sent again (RFC 6298: 1 s, doubled each time).
-    A SYN-ACK without an ACK: 3 s after the last one. A handshake without a first byte: 2 s.
-    """
-    if raw.outcome == layout.UNDECIDED:
-        return mono_ns > raw.last_syn_ns + (2 << min(raw.syn_retransmits, 6)) * SECOND
-    if raw.last_synack_ns and not raw.ack_ns:  # only a server sees these two
-        return mono_ns > raw.last_synack_ns + 3 * SECOND
-    return mono_ns > (raw.ack_ns or raw.synack_ns) + 2 * SECOND

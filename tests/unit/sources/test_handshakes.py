@@ -1,4 +1,4 @@
-"""When a handshake is over, and how it is taken out of the table exactly once."""
+"""The sensor over tables that are dictionaries: how a handshake is taken out exactly once, what is lost, what is read."""
 
 import json
 import os
@@ -11,64 +11,14 @@ import pytest
 
 from tfotop.sample import Handshake, Losses, Problem
 from tfotop.sources import handshakes, layout
-from tfotop.sources.handshakes import SECOND, Sensor, SensorFailed, Starting, is_over
+from tfotop.sources.handshakes import Sensor, SensorFailed, Starting
 from tfotop.sources.layout import Flow, RawHandshake
+from tfotop.sources.settling import SECOND
 from tfotop.sources.totals import Totals
-from tfotop.words import OUTCOMES, REASONS
+from tfotop.words import REASONS
 
-from .test_records import EMPTY, FLOW
-
-NOW = 1000 * SECOND
-ACCEPTED = OUTCOMES.index("accepted")
-OPEN = EMPTY._replace(outcome=layout.UNDECIDED)
-
-
-def at(seconds: float, of: RawHandshake = OPEN, **times: float) -> RawHandshake:
-    """A handshake whose SYN went out at that second; other times in seconds too."""
-    ns = {f"{name}_ns": int(value * SECOND) for name, value in times.items()}
-    return of._replace(**{"syn_ns": int(seconds * SECOND), "last_syn_ns": int(seconds * SECOND), **ns})
-
-
-DECIDED = OPEN._replace(outcome=ACCEPTED)
-
-
-@pytest.mark.parametrize(
-    ("raw", "seconds"),
-    [
-        pytest.param(at(0), 2, id="one SYN: twice the first timeout"),
-        pytest.param(at(0, OPEN._replace(syn_retransmits=1), last_syn=1), 5, id="two: twice the second"),
-        pytest.param(at(0, OPEN._replace(syn_retransmits=2), last_syn=3), 11, id="three"),
-        pytest.param(at(0, OPEN._replace(syn_retransmits=200), last_syn=10), 138, id="bounded"),
-        pytest.param(at(0, DECIDED, synack=1, last_synack=1), 4, id="server waits for the ACK"),
-        pytest.param(at(0, DECIDED, synack=1, last_synack=7), 10, id="from the last SYN-ACK on"),
-        pytest.param(at(0, DECIDED, synack=1, last_synack=1, ack=2), 4, id="server waits for the request"),
-        pytest.param(at(0, DECIDED, synack=1), 3, id="client waits for the response"),
-    ],
-)
-def test_a_handshake_is_over_when_nothing_more_can_come(raw: RawHandshake, seconds: int) -> None:
-    assert not is_over(raw, seconds * SECOND)
-    assert is_over(raw, seconds * SECOND + 1)
-
-
-def packed(*raws: RawHandshake) -> memoryview:
-    return memoryview(b"".join(layout.HANDSHAKE.pack(*raw) for raw in raws))
-
-
-def test_few_are_looked_at_closely_and_none_that_is_over_is_missed() -> None:
-    raws = [
-        at(998),
-        at(997.999),
-        at(900, DECIDED, synack=900, last_synack=999),
-        at(900, DECIDED, synack=900, last_synack=900, ack=999),
-        at(900, DECIDED, synack=900, last_synack=900, ack=901),
-        at(0),
-    ]
-    quiet = handshakes._quiet(packed(*raws), NOW)
-    assert quiet == [1, 4, 5]
-    assert {i for i, raw in enumerate(raws) if is_over(raw, NOW)} <= set(quiet)
-
-
-# The sensor over tables that are dictionaries
+from .test_records import FLOW
+from .test_settling import ACCEPTED, DECIDED, NOW, OPEN, at
 
 
 class Table:
