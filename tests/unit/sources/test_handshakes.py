@@ -1,4 +1,4 @@
-"""The sensor over tables that are dictionaries: how a handshake is taken out exactly once, what is lost, what is read."""
+"""The sensor over tables that are dictionaries: what is taken out and by whom, what is lost, what is read."""
 
 import json
 import os
