@@ -1,7 +1,9 @@
 """One Sample from all sources: cheap ones are read each time, dear ones every few seconds; each may fail alone."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import psutil
@@ -13,10 +15,35 @@ from tfotop.sources.namespaces import Netns
 from tfotop.sources.owners import Owners
 from tfotop.sources.records import cookie_fingerprint
 
-SETTINGS_PERIOD_S: Final = 2.0  # sysctls, keys, listeners
+SETTINGS_PERIOD_S, SETTINGS_SHARE = 2.0, 0.05  # sysctls, keys, listeners
+SOCKETS_PERIOD_S, SOCKETS_SHARE = 5.0, 0.01  # tcp_metrics, connections
 UNKNOWN_PERIOD_S: Final = 0.2  # listeners again, when handshakes name one that was sought in vain
 MOST_SOUGHT: Final = 8192
-SOCKETS_PERIOD_S: Final = 5.0  # tcp_metrics, connections
+
+
+class Turn:
+    """When a dear source is read: every ``period_s``, or less often, so that it takes ``share`` of the time at most."""
+
+    def __init__(self, period_s: float, share: float) -> None:
+        self._period_s, self._share = period_s, share
+        self.last_s = self._due_s = float("-inf")
+        self.rest_s = 0.0  # what the share asks for
+
+    def has_come(self, now_s: float) -> bool:
+        """Whether it is to be read now."""
+        return now_s >= self._due_s
+
+    def call(self) -> None:
+        """Have it read the next time."""
+        self._due_s = float("-inf")
+
+    @contextmanager
+    def taken(self, now_s: float) -> Iterator[None]:
+        """It is read in this block, which says how long to rest."""
+        began_s = time.monotonic()
+        yield
+        self.rest_s = (time.monotonic() - began_s) / self._share
+        self.last_s, self._due_s = now_s, now_s + max(self._period_s, self.rest_s)
 
 
 class Settings:
@@ -39,7 +66,8 @@ class Collector:
         self.problem = problem
         self.owners = Owners()
         self._settings: dict[tuple[int, int | None], Settings] = {}
-        self._settings_s = self._sockets_s = float("-inf")
+        self._settings_turn = Turn(SETTINGS_PERIOD_S, SETTINGS_SHARE)
+        self._sockets_turn = Turn(SOCKETS_PERIOD_S, SOCKETS_SHARE)
         self._lasting: dict[str, list[Problem]] = {}
         self._sought: set[int] = set()  # cookies of listeners
 
@@ -76,22 +104,26 @@ class Collector:
 
     def _refresh(self, found: tuple[Netns, ...], now_s: float) -> None:
         self._settings = {(n.inum, n.cookie): self._settings.get((n.inum, n.cookie)) or Settings() for n in found}
-        new = any(not state.looked for state in self._settings.values())
-        if new or now_s - self._settings_s >= SETTINGS_PERIOD_S:
-            self._settings_s = now_s
-            self._for_each(found, "settings", self._read_settings)
+        new = tuple(n for n in found if not self._settings[n.inum, n.cookie].looked)
+        if self._settings_turn.has_come(now_s):
+            with self._settings_turn.taken(now_s):
+                self._lasting["settings"] = self._for_each(found, self._read_settings)
+                self._read_owners(found, now_s)
+        elif new:  # only these: where containers come and go there may be hundreds of others
+            self._lasting["settings"] += self._for_each(new, self._read_settings)
             self._read_owners(found, now_s)
-        if now_s - self._sockets_s >= SOCKETS_PERIOD_S:
-            self._sockets_s = now_s
-            self._for_each(found, "sockets", self._read_sockets)
+        if self._sockets_turn.has_come(now_s):
+            with self._sockets_turn.taken(now_s):
+                self._lasting["sockets"] = self._for_each(found, self._read_sockets)
 
-    def _for_each(self, found: tuple[Netns, ...], kind: str, read: Callable[[Settings, list[Problem]], None]) -> None:
+    def _for_each(self, found: tuple[Netns, ...], read: Callable[[Settings, list[Problem]], None]) -> list[Problem]:
+        """Read inside of each namespace; what went wrong."""
         problems: list[Problem] = []
         for netns in found:
             state = self._settings[netns.inum, netns.cookie]
             state.looked = True  # also where it is closed to us: trying again each time would be dear
             namespaces.visit(netns, lambda state=state: read(state, problems), problems.append)  # type: ignore[misc]  # a default cannot be inferred
-        self._lasting[kind] = problems
+        return problems
 
     def _read_settings(self, state: Settings, problems: list[Problem]) -> None:
         state.sysctls = sysctl.read(problems.append)
@@ -133,7 +165,7 @@ class Collector:
 
     def remember_owners(self, now_s: float) -> None:
         """Learn the listeners of the host every few seconds, so that they are known also when they are gone."""
-        if now_s - self._settings_s >= SETTINGS_PERIOD_S:
+        if self._settings_turn.has_come(now_s):
             self.prepare(now_s)
 
     def owner(self, now_s: float) -> Callable[[int | None, int], Process | None]:
@@ -141,7 +173,7 @@ class Collector:
 
         A listener never sought before is sought at once: it may be younger than the last look, and gone at the next.
         """
-        rested = now_s - self._settings_s >= UNKNOWN_PERIOD_S
+        rested = now_s - self._settings_turn.last_s >= max(UNKNOWN_PERIOD_S, self._settings_turn.rest_s)
         looked = False
 
         def find(netns: int | None, cookie: int) -> Process | None:
@@ -158,7 +190,7 @@ class Collector:
         if len(self._sought) >= MOST_SOUGHT:
             self._sought.clear()
         self._sought.add(cookie)
-        self._settings_s = float("-inf")
+        self._settings_turn.call()
         self.prepare(now_s)
 
 

@@ -1,6 +1,7 @@
 """One Sample from all sources: each that fails costs its own fields only, and dear ones are read now and then."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from msgspec.structs import asdict, replace
 from tests.scenarios import build
 from tfotop.sample import Keys, Listener, Metric, Problem, Process, Sample, Sysctls
 from tfotop.sources import keys, listeners, namespaces, netstat, sock_diag, sysctl, tcp_metrics
-from tfotop.sources.collector import Collector
+from tfotop.sources.collector import Collector, Turn
 from tfotop.sources.namespaces import Netns
 from tfotop.sources.processes import Processes
 
@@ -254,6 +255,31 @@ def test_an_inode_number_used_again_inherits_nothing(host: Host) -> None:
 def test_a_namespace_that_cannot_be_entered_does_not_make_every_sample_dear(host: Host) -> None:
     host.closed = {20}
     assert reads(host, "sysctl", 1, 1.1, 1.2, 1.3) == [1, 0, 0, 0]
+
+
+def test_a_new_namespace_costs_the_others_nothing(host: Host) -> None:
+    made = Collector(None)
+    made.prepare(1.0)
+    host.asked.clear()
+    host.found = (*host.found, Netns(inum=30, path="/run/netns/red", name="red", cookie=3))
+    made.prepare(1.5)
+    assert host.asked["sysctl"] == 1
+    made.prepare(3.0)
+    assert host.asked["sysctl"] == 4
+
+
+@pytest.mark.parametrize(("took_s", "rest_s"), [(0.01, 2.0), (0.2, 4.0), (3.0, 60.0)])
+def test_what_takes_long_is_read_seldom(took_s: float, rest_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((50.0, 50.0 + took_s))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    turn = Turn(2.0, 0.05)
+    assert turn.has_come(1.0)
+    with turn.taken(1.0):
+        pass
+    assert not turn.has_come(1.0 + rest_s - 0.001)
+    assert turn.has_come(1.0 + rest_s + 0.001)
+    turn.call()
+    assert turn.has_come(1.0)
 
 
 # Owners, for `events`
