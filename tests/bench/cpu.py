@@ -1,13 +1,17 @@
-"""CPU of ``tfotop stream`` while connections come as fast as they can, from few peers and from many."""
+"""CPU of ``tfotop stream``: connections as fast as they can come, of few peers and of many; and many namespaces."""
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+
+from tests.kernel.bed import Namespace
 
 from .load import PEERS_MANY, Load
-from .running import cpu_s, stream
+from .running import cpu_s, cpu_share, stream
 from .table import Row
 
 WARM_S, SECONDS, GOAL_PER_S, LIMIT = 3.0, 10.0, 15_000, 5.0
+CONTAINERS, CONTAINERS_S = 100, 30.0
 
 
 def rows() -> Iterator[Row]:
@@ -22,6 +26,22 @@ def rows() -> Iterator[Row]:
                     yield row(peers, *share(load, tfotop.pid))
     finally:
         load.close()
+    yield containers()
+
+
+def containers() -> Row:
+    """With nothing to see: what so many network namespaces cost, each with one process."""
+    with ExitStack() as stack:
+        for number in range(CONTAINERS):
+            namespace = Namespace(f"container-{number}")
+            stack.callback(namespace.close)
+            namespace.popen(["sleep", "600"])
+        with stream() as tfotop:
+            time.sleep(WARM_S)
+            percent = cpu_share(tfotop.pid, CONTAINERS_S)
+    return Row(
+        f"stream, {CONTAINERS} network namespaces, idle", percent, "% of a core", note=f"over {CONTAINERS_S:g} s"
+    )
 
 
 def share(load: Load, pid: int) -> tuple[float, float]:
