@@ -81,6 +81,8 @@ static __always_inline u8 what_stands_in_the_way(struct bpf_sock *sk, struct han
 	h->qlen = l.qlen;
 	h->max_qlen = l.max_qlen;
 	h->tcp_fastopen = l.tcp_fastopen;
+	if (!l.syncookies && l.request_qlen > l.backlog)
+		return SYN_QUEUE_FULL;		/* dropped, before anything else is looked at (tcp_syn_flood_action) */
 	if (l.accept_qlen > l.backlog)		/* dropped, with SYN cookies or without */
 		return ACCEPT_QUEUE_FULL;
 	if (l.syncookies == 2 || (l.syncookies && l.request_qlen > l.backlog))

@@ -48,12 +48,18 @@ static __always_inline void finish(struct flow *flow, struct handshake *h, u64 n
 		records.ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 }
 
+/* Reasons for which the kernel drops a SYN, as in tfotop/sources/settling.py. */
+static __always_inline int explains_silence(u8 reason)
+{
+	return reason == ACCEPT_QUEUE_FULL || reason == SYN_QUEUE_FULL;
+}
+
 /* The same ports begin anew: what was still open of the handshake before will not be decided any more. */
 static __always_inline void abandon(struct flow *flow, struct handshake *h, u64 now)
 {
 	if (h->outcome == UNDECIDED) {
 		h->outcome = UNANSWERED;
-		if (flow->role == CLIENT || h->reason != ACCEPT_QUEUE_FULL)
+		if (flow->role == CLIENT || !explains_silence(h->reason))
 			h->reason = NO_REASON;
 		count(flow, h);
 	}

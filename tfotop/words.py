@@ -26,6 +26,7 @@ REASONS: Final = (
     None,
     "syn_cookies",
     "accept_queue_full",
+    "syn_queue_full",
     "server_bit_off",
     "no_queue",
     "queue_full",
@@ -46,6 +47,7 @@ REASONS: Final = (
 REASON_WORDS: Final = {
     "syn_cookies": "SYN cookies in force",
     "accept_queue_full": "accept queue full",
+    "syn_queue_full": "SYN queue full, SYN cookies off",
     "server_bit_off": "server bit 0x2 off",
     "no_queue": "listener has no Fast Open queue",
     "queue_full": "Fast Open queue full",

@@ -24,6 +24,7 @@ from .bed import (
 )
 from .bed.conditions import full_accept_queue, full_fast_open_queue, listen_with_400, syn_cookies
 from .bed.filters import filtering
+from .bed.handmade import Handmade
 from .bed.owned import owned
 from .bed.traffic import MSG_FASTOPEN, Mode, finished
 from .watching import Sight, shows
@@ -203,6 +204,22 @@ def test_accept_queue_full(bed: Bed, sight: Sight) -> None:
     shows(client, outcome="unanswered", reason=None, syn_retransmits=1, syn_data_bytes=len(REQUEST))
     seen = next(e for e in sight.next(bed.server, 2) if e["outcome"] != "plain")
     shows(seen, outcome="unanswered", reason="accept_queue_full", syn_retransmits=1, syn_data_bytes=len(REQUEST))
+    sight.agrees()
+
+
+def test_syn_queue_full(bed: Bed, sight: Sight) -> None:
+    """Half-open connections fill it, and SYN cookies are off: the SYN is dropped before its option is looked at."""
+    bed.server.sysctl("net.ipv4.tcp_syncookies", 0)
+    listener, stranger = listen(bed.server, 16, backlog=1), Handmade(bed.client, bed.server)
+    for _ in range(2):
+        assert stranger.ask(bed.server.v4, stranger.syn(port_of(listener)))
+    with counting(bed.server) as watch:
+        exchange(bed.client, bed.server.v4, port_of(listener), timeout_s=0.3)
+    assert watch.delta(("TCPReqQFullDrop",)) == {"TCPReqQFullDrop": 1}
+    shows(sight.next(bed.client)[0], outcome="unanswered", reason=None, cookie_len=0)
+    *half_open, seen = sight.next(bed.server, 3)
+    assert [event["outcome"] for event in half_open] == ["plain", "plain"]
+    shows(seen, outcome="unanswered", reason="syn_queue_full", cookie_len=0, syn_retransmits=0)
     sight.agrees()
 
 

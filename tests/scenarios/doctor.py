@@ -237,6 +237,9 @@ CASES: Final[Mapping[str, Case]] = {
     "no_key_unasked": counted(keys=Keys()),
     "accept_queue_full": watched(total("unanswered", 4, "accept_queue_full"), listeners=(listener(accept_queue=512),)),
     "accept_queue_full_counted": counted(counters=counters(ListenOverflows=4), listeners=(listener(accept_queue=512),)),
+    "syn_queue_full": watched(total("unanswered", 4, "syn_queue_full"), sysctls=sysctls(tcp_syncookies=0)),
+    "syn_queue_full_counted": counted(before={"counters": counters(TCPReqQFullDrop=0)},
+                                      counters=counters(TCPReqQFullDrop=4), sysctls=sysctls(tcp_syncookies=0)),
     "queue_full": watched(total("rejected", 4, "queue_full"), peers=(
         peer(outcomes={"rejected": 4}, last_outcome="rejected", last_reason="queue_full"),)),
     "queue_full_counted": counted(counters=counters(ListenOverflow=4)),

@@ -101,6 +101,7 @@ IDS: Final = (
     "no_queue",
     "no_key",
     "accept_queue_full",
+    "syn_queue_full",
     "queue_full",
     "queue_capped",
     "queue_small",

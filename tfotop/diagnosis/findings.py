@@ -17,6 +17,7 @@ CHECKS: Final = (
     queues.full,
     queues.small,
     refusals.accept_queue,
+    refusals.syn_queue,
     refusals.syn_cookies,
     refusals.no_key,
     refusals.failed_child,

@@ -1,4 +1,4 @@
-"""What else makes a server refuse: SYN cookies, a full accept queue, no key, a child that could not be made."""
+"""What else makes a server refuse: SYN cookies, full queues of a listener, no key, a child that could not be made."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -100,6 +100,33 @@ def _accept_queue(scene: Scene, overfull: list[Listener], seen: Seen) -> Finding
         port=overfull[0].port if len({x.port for x in overfull}) == 1 else None,
         count=seen.handshakes,
         now=bool(overfull) or bool(seen.now),
+    )
+
+
+def syn_queue(scene: Scene) -> Iterator[Finding]:
+    """Half-open connections fill a listener's queue, and SYN cookies may not be used: SYNs are dropped."""
+    seen, dropped = scene.seen("syn_queue_full"), scene.moved("TCPReqQFullDrop")
+    mode = scene.place.sysctls.tcp_syncookies if scene.place and scene.place.sysctls else None
+    if not seen.handshakes and not (dropped and any(x.max_qlen for x in scene.listeners)):
+        return
+    evidence = [] if mode is None else [scene.setting(SYNCOOKIES, mode)]
+    if seen.handshakes:
+        evidence.append(scene.seen_evidence("dropped: syn_queue_full", seen))
+    if dropped:
+        evidence.append(scene.moved_evidence("TCPReqQFullDrop"))
+    yield Finding(
+        id="syn_queue_full",
+        severity=BROKEN,
+        cause=(f"{seen.words}: " if seen.handshakes else "") + "half-open connections fill the SYN queue of a listener"
+        f"{places.within(scene.place)}, and SYN cookies are off: SYNs are dropped",
+        evidence=tuple(evidence),
+        fix=places.set_sysctl(scene.place, SYNCOOKIES, 1, mode),
+        verify="TCPReqQFullDrop no longer moves: nstat TcpExtTCPReqQFullDrop",
+        unknown="whether the load is genuine or a SYN flood; if it is genuine, a larger backlog keeps Fast Open too",
+        role="server",
+        netns=scene.inum,
+        count=seen.handshakes,
+        now=bool(dropped) or bool(seen.now),
     )
 
 

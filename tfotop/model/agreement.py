@@ -14,7 +14,7 @@ from tfotop.sample import Namespace, Total
 
 IN_BETWEEN: Final = 4
 PRESENTED: Final = {"bad_cookie", "failed_child", "no_key"}
-NOT_LOOKED_AT: Final = {"syn_cookies", "accept_queue_full"}
+NOT_LOOKED_AT: Final = {"syn_cookies", "accept_queue_full", "syn_queue_full"}
 
 # What net/ipv4/tcp_fastopen.c and tcp_input.c count, said in tfotop's words.
 COUNTERS: Final[Mapping[str, Callable[[Total], bool]]] = {
@@ -24,7 +24,10 @@ COUNTERS: Final[Mapping[str, Callable[[Total], bool]]] = {
     "TCPFastOpenPassiveAltKey": lambda t: t.role == "server" and t.variant == "backup_key",
     "TCPFastOpenPassiveFail": lambda t: t.role == "server" and t.outcome == "rejected" and t.reason in PRESENTED,
     "TCPFastOpenListenOverflow": lambda t: t.role == "server" and t.reason == "queue_full",
-    "TCPFastOpenCookieReqd": lambda t: t.role == "server" and t.request and t.reason not in NOT_LOOKED_AT,
+    # Without a SYN-ACK the SYN was most likely dropped before its option was looked at (tcp_conn_request).
+    "TCPFastOpenCookieReqd": lambda t: (
+        t.role == "server" and t.request and t.outcome != "unanswered" and t.reason not in NOT_LOOKED_AT
+    ),
 }
 
 

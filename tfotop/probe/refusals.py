@@ -25,6 +25,7 @@ REMEDIES: Final = {
     "bad_cookie": "give all servers behind this address one net.ipv4.tcp_fastopen_key",
     "syn_cookies": "on the server: a larger backlog, or an end of the flood",
     "accept_queue_full": "on the server: a larger backlog, or a program that accepts faster",
+    "syn_queue_full": "on the server: sysctl -w net.ipv4.tcp_syncookies=1, or a larger backlog",
 }
 
 

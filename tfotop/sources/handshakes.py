@@ -21,16 +21,15 @@ from tfotop.sample import Handshake, Losses, Problem, SensorReading
 from tfotop.sources import layout, records
 from tfotop.sources.layout import Flow, RawHandshake
 from tfotop.sources.libbpf import Libbpf, Map, Ring
-from tfotop.sources.settling import SECOND, infer, is_over, quiet
+from tfotop.sources.settling import EXPLAIN_SILENCE, SECOND, infer, is_over, quiet
 from tfotop.sources.totals import Totals
-from tfotop.words import OUTCOMES, REASONS
+from tfotop.words import OUTCOMES
 
 SETTLE_NS: Final = SECOND // 10  # the table is looked through at most this often
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 MOST_FDS: Final = 32
 MOST_PEERS_READ: Final = 1024  # in one reading; the others wait for the next
 UNANSWERED: Final = OUTCOMES.index("unanswered")
-ACCEPT_QUEUE_FULL: Final = REASONS.index("accept_queue_full")
 ZERO: Final = (0).to_bytes(4, sys.byteorder)
 
 LIMITS: Final = {"MAX_TOTALS": 4096, "MAX_HANDSHAKES": 32768, "MAX_PEERS": 16384, "CALLERS": 16384, "HEARD": 65536}
@@ -225,11 +224,11 @@ class Sensor:
 
     def _verdict(self, flow: Flow, raw: RawHandshake) -> tuple[int, int]:
         """What became of a handshake without a SYN-ACK: unanswered, unless the kernel hides such SYN-ACKs from us."""
-        full = bool(flow.role) and raw.reason == ACCEPT_QUEUE_FULL
+        dropped = bool(flow.role) and raw.reason in EXPLAIN_SILENCE
         v6 = not flow.local.startswith(records.V4_MAPPED)
-        if flow.role and v6 and not full and raw.max_qlen != layout.UNKNOWN and not self._sighted():
+        if flow.role and v6 and not dropped and raw.max_qlen != layout.UNKNOWN and not self._sighted():
             return infer(raw)
-        return UNANSWERED, ACCEPT_QUEUE_FULL if full else 0
+        return UNANSWERED, raw.reason if dropped else 0
 
     def _sighted(self) -> bool:
         return any(self._maps["sighted"].get(ZERO) or b"")

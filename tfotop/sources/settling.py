@@ -4,9 +4,11 @@ from typing import Final
 
 from tfotop.sources import layout
 from tfotop.sources.layout import RawHandshake
-from tfotop.words import OUTCOMES
+from tfotop.words import OUTCOMES, REASONS
 
 SECOND: Final = 1_000_000_000
+# Reasons for which the kernel drops a SYN, as in bpf/progress.h.
+EXPLAIN_SILENCE: Final = {REASONS.index("accept_queue_full"), REASONS.index("syn_queue_full")}
 
 
 def quiet(values: memoryview, mono_ns: int) -> list[int]:

@@ -132,6 +132,16 @@ EXPECTED: Final = [
         "a faster accept()",
     ),
     Row(
+        "syn_queue_full", "syn_queue_full", "broken", "server", 2,
+        "4 handshakes (1/s): half-open connections fill the SYN queue of a listener",
+        "sysctl -w net.ipv4.tcp_syncookies=1",
+    ),
+    Row(
+        "syn_queue_full_counted", "syn_queue_full", "broken", "server", 0,
+        "half-open connections fill the SYN queue of a listener",
+        "sysctl -w net.ipv4.tcp_syncookies=1",
+    ),
+    Row(
         "queue_full", "queue_full", "degraded", "server", 2,
         "4 handshakes (1/s): the Fast Open queue is full (max_qlen 16)",
         "nginx.conf, in the server block: listen [::]:443 fastopen=256;",

@@ -142,9 +142,16 @@ def test_unanswered_counts_in_the_totals(sensor: Tables) -> None:
 
 @pytest.mark.parametrize(
     ("role", "reason", "left"),
-    [(1, "accept_queue_full", "accept_queue_full"), (1, "queue_full", None), (0, "accept_queue_full", None)],
+    [
+        (1, "accept_queue_full", "accept_queue_full"),
+        (1, "syn_queue_full", "syn_queue_full"),
+        (1, "queue_full", None),
+        (0, "accept_queue_full", None),
+    ],
 )
-def test_of_the_reasons_only_a_full_accept_queue_explains_silence(role: int, reason: str, left: str | None) -> None:
+def test_of_the_reasons_only_full_queues_of_the_listener_explain_silence(
+    role: int, reason: str, left: str | None
+) -> None:
     sensor = Tables()
     sensor.tally()
     sensor.progress((flow(1, role=role), at(990, OPEN._replace(reason=REASONS.index(reason)))))

@@ -34,6 +34,7 @@ MEANINGS: Final = {
     "SyncookiesRecv": ("SYN cookies back", "ACKs that brought a valid SYN cookie back."),
     "SyncookiesFailed": ("bad SYN cookies", "ACKs whose SYN cookie was not valid."),
     "TCPReqQFullDoCookies": ("SYN queue was full", "SYN queue full: SYN cookies were used."),
+    "TCPReqQFullDrop": ("SYN queue full: drop", "SYN queue full, SYN cookies off: the SYN was dropped."),
     "ListenOverflows": ("accept queue was full", "Accept queue full: the application accepts too slowly."),
     "ListenDrops": ("dropped by listeners", "Connections that a listener dropped, for any cause."),
     "TCPSynRetrans": ("SYN, SYN-ACK again", "SYNs and SYN-ACKs that were sent again."),
