@@ -37,11 +37,17 @@ while True:
 # The client waits 0.1 s at most. On loopback an answer from another CPU may overtake the SYN-ACK: the client, still in
 # SYN_SENT, drops it, and the server sends it again only after 3 s. (A timeout of Python's would not wait in connect.)
 CLIENT = f"""
-import _socket, struct, sys
-number, port, fast, peers = map(int, sys.argv[1:])
+import _socket, struct, sys, time
+number, port, fast, peers, per_s = map(int, sys.argv[1:])
 patience = struct.pack("ll", 0, 100_000)
+due = time.monotonic()
 while True:
     number += 1
+    if per_s:
+        due += 1 / per_s
+        ahead = due - time.monotonic()
+        if ahead > 0.001:
+            time.sleep(ahead)
     sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, patience)
     try:
@@ -89,11 +95,15 @@ class Load:
             raise
 
     @contextmanager
-    def on(self, mode: Mode = "accepted", peers: int = 0) -> Iterator[None]:
-        """Full load for the length of a block. ``peers``: so many client addresses in turn; 0 is one for a server."""
+    def on(self, mode: Mode = "accepted", peers: int = 0, per_s: int = 0) -> Iterator[None]:
+        """Load for the length of a block, full or ``per_s`` connections a second.
+
+        ``peers``: so many client addresses in turn; 0 is one for a server.
+        """
         fd, port = self._listener.fileno(), port_of(self._listener)
         server = python(SERVER, fd)
-        clients = [python(CLIENT, n * 1_000_003, port, int(mode == "accepted"), peers) for n in range(CLIENTS)]
+        arguments = port, int(mode == "accepted"), peers, per_s // CLIENTS
+        clients = [python(CLIENT, n * 1_000_003, *arguments) for n in range(CLIENTS)]
         started = []
         try:
             for argv in [server] * SERVERS + clients:

@@ -1,4 +1,7 @@
-"""Connections per second with tfotop running against without, and with what one would run instead."""
+"""Connections per second with tfotop running against without, and with what one would run instead.
+
+Twice: as many as this machine can make, when what tfotop takes is missing elsewhere, and as many as a busy server has.
+"""
 
 import shutil
 import statistics
@@ -18,6 +21,7 @@ from .table import Row
 STREAM = "tfotop stream"
 EMPTY = "empty programs on the same hooks"  # what no sensor of this kind can do without
 ROUNDS, OURS, WINDOW_S, SETTLE_S = 5, 15, 1.5, 0.5
+LEAST, BUSY_PER_S = 0.97, 15_000
 SS = """
 import subprocess, time
 while True:
@@ -42,15 +46,24 @@ def rows() -> Iterator[Row]:
     try:
         with load.on():
             pairs = measure(load)
+        with load.on(per_s=BUSY_PER_S):
+            busy = [pair(load, STREAM, without_first=number % 2 == 0) for number in range(ROUNDS)]
     finally:
         load.close()
+    yield from saturated(pairs)
+    rates = [(without.per_s, beside.per_s) for without, beside in busy]
+    name = f"{STREAM}, {BUSY_PER_S:,} connections/s asked for: ratio"
+    yield Row(name, ratio(rates), least=LEAST, note=f"{each(rates)}; {spread([base for base, _ in busy])}")
+
+
+def saturated(pairs: dict[str, list[Pair]]) -> Iterator[Row]:
     without = [base for group in pairs.values() for base, _ in group]
     yield Row(
         "nothing watching: connections/s", statistics.median(base.per_s for base in without), note=spread(without)
     )
     yield Row("nothing watching: CPU of a connection", statistics.median(base.cpu_us for base in without), "us")
     for name, group in pairs.items():
-        least = 0.97 if name == STREAM else None
+        least = LEAST if name == STREAM else None
         per_s, cpu_us = ([(getattr(a, field), getattr(b, field)) for a, b in group] for field in Pace._fields)
         yield Row(f"{name}: connections/s, ratio", ratio(per_s), least=least, note=each(per_s))
         yield Row(f"{name}: CPU of a connection, ratio", ratio(cpu_us), note=each(cpu_us))
