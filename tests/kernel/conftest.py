@@ -13,12 +13,13 @@ import pytest
 from tfotop.sources.handshakes import Sensor, SensorFailed, Starting
 
 from .bed import PREFIX, Bed
+from .inside import namespace
 from .watching import Events, Sight
 
 HERE = Path(__file__).parent
 PROGRAMS = ("ip", "nft", "ss", "nsenter")
 # Kernel tests wait more than they work: two processes do them, each its own files, one after another.
-SECOND_HALF = ("test_bed", "test_hostile", "test_outcomes", "test_probe", "test_probe_causes")
+SECOND_HALF = ("test_bed", "test_bed_trouble", "test_hostile", "test_outcomes", "test_probe", "test_probe_causes")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -134,3 +135,10 @@ def sight(bed: Bed, events: Events, sensor: Sensor) -> Sight:
 def slow_sight(slow_bed: Bed, events: Events, sensor: Sensor) -> Sight:
     """What tfotop sees of the slow bed."""
     return Sight(slow_bed, events, sensor)
+
+
+@pytest.fixture
+def netns_name() -> Iterator[str]:
+    """A namespace alone, for the readers."""
+    with namespace() as name:
+        yield name
