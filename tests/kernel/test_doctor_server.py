@@ -21,6 +21,7 @@ from .bed import (
 )
 from .bed.conditions import full_accept_queue, full_fast_open_queue, listen_with_400, syn_cookies
 from .bed.filters import SYN_ACK, filtering
+from .bed.handmade import Handmade
 from .doctoring import ids, named, nothing, run_fix, watching, well
 from .test_programs import NGINX, PORT, listening, need, nginx
 
@@ -149,6 +150,21 @@ def test_syn_cookies_always(bed: Bed) -> None:
     assert ids(watching(nothing, "--no-bpf", of=[bed.server])) == ["syn_cookies"]
     run_fix(finding)
     well(watching(lambda: visits(bed, server.port), of=[bed.server, bed.client]))
+
+
+def test_a_flood_of_syns(bed: Bed) -> None:
+    """From a host that never hears the answers; visits beside it are well, and are no flood."""
+    server, stranger = Server.start(bed.server, backlog=4096), Handmade(bed.client, bed.server)
+    visits(bed, server.port)
+
+    def flood() -> None:
+        for _ in range(3000):
+            stranger.send(bed.server.v4, stranger.syn(server.port))
+
+    finding = named(watching(flood, of=[bed.server]), "syn_flood")
+    assert (finding["severity"], finding["port"]) == ("degraded", server.port)
+    assert 2500 < finding["handshakes"] <= 3000
+    well(watching(lambda: visits(bed, server.port, 200), of=[bed.server, bed.client]))
 
 
 @pytest.mark.parametrize("options", [(), ("--no-bpf",)])

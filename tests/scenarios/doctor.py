@@ -58,6 +58,16 @@ def counted(before: dict[str, Any] | None = None, **of: Any) -> Case:
     return sample(namespaces=(start,), problems=(NO_EBPF,)), ends
 
 
+def flooded() -> Case:
+    """900 SYNs, of which 90 became a connection."""
+    start, end = ({"PassiveOpens": n, "ListenDrops": n, "SyncookiesSent": n} for n in (0, 90))
+    alone = tuple(at(i / 10, f"198.51.100.{i}", outcome="plain") for i in range(20))
+    before = sample(sensor=sensor(), namespaces=(namespace(counters=counters(**start)),))
+    after = sensor(total("plain", 800), total("unanswered", 90), total("accepted", 10, data=True), handshakes=alone)
+    there = namespace(counters=counters(**end, Passive=10), listeners=(listener(), listener(port=80)))
+    return before, sample(WINDOW_S, sensor=after, namespaces=(there,))
+
+
 def web(**given: Any) -> Namespace:
     """A namespace with a name, not ours."""
     fields = {"inum": WEB, "cookie": 9, "own": False, "name": "web", "pid": 321, "counters": None}
@@ -240,6 +250,7 @@ CASES: Final[Mapping[str, Case]] = {
     "syn_queue_full": watched(total("unanswered", 4, "syn_queue_full"), sysctls=sysctls(tcp_syncookies=0)),
     "syn_queue_full_counted": counted(before={"counters": counters(TCPReqQFullDrop=0)},
                                       counters=counters(TCPReqQFullDrop=4), sysctls=sysctls(tcp_syncookies=0)),
+    "syn_flood": flooded(),
     "queue_full": watched(total("rejected", 4, "queue_full"), peers=(
         peer(outcomes={"rejected": 4}, last_outcome="rejected", last_reason="queue_full"),)),
     "queue_full_counted": counted(counters=counters(ListenOverflow=4)),

@@ -102,6 +102,7 @@ IDS: Final = (
     "no_key",
     "accept_queue_full",
     "syn_queue_full",
+    "syn_flood",
     "queue_full",
     "queue_capped",
     "queue_small",

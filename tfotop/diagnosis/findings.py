@@ -3,7 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tfotop.diagnosis import blackhole, candidates, clients, cookies, keys, missed, queues, refusals, settings, unused
+from tfotop.diagnosis import (
+    blackhole,
+    candidates,
+    clients,
+    cookies,
+    flood,
+    keys,
+    missed,
+    queues,
+    refusals,
+    settings,
+    unused,
+)
 from tfotop.diagnosis.finding import UNSURE, WRONG, Finding, rank
 from tfotop.diagnosis.scene import Scene, scenes
 from tfotop.model.state import Model
@@ -18,6 +30,7 @@ CHECKS: Final = (
     queues.small,
     refusals.accept_queue,
     refusals.syn_queue,
+    flood.syn_flood,
     refusals.syn_cookies,
     refusals.no_key,
     refusals.failed_child,

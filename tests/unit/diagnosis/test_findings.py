@@ -12,7 +12,7 @@ from tfotop.diagnosis.finding import IDS, SEVERITIES, Finding, rank
 from tfotop.diagnosis.findings import findings, gaps, status
 from tfotop.model.fold import fold
 from tfotop.model.state import Model
-from tfotop.sample import Sample, Sysctls
+from tfotop.sample import Sample, Sysctls, Total
 from tfotop.words import REASONS
 
 
@@ -140,6 +140,11 @@ EXPECTED: Final = [
         "syn_queue_full_counted", "syn_queue_full", "broken", "server", 0,
         "half-open connections fill the SYN queue of a listener",
         "sysctl -w net.ipv4.tcp_syncookies=1",
+    ),
+    Row(
+        "syn_flood", "syn_flood", "degraded", "server", 2,
+        "810 handshakes (270/s): no ACK follows the SYN to port 443: a SYN flood",
+        "stop it upstream",
     ),
     Row(
         "queue_full", "queue_full", "degraded", "server", 2,
@@ -368,6 +373,23 @@ def change(name: str, **of: Any) -> list[Finding]:
     """The findings of a scenario whose namespace is otherwise at the end."""
     first, last = doctor.load(name)
     return found(first, replace(last, namespaces=(replace(last.namespaces[0], **of), *last.namespaces[1:])))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "opened", "row", "flood"),
+    [
+        pytest.param(3, 100, total("plain", 900), True, id="most of them"),
+        pytest.param(3, 500, total("plain", 900), False, id="fewer than half"),
+        pytest.param(9, 100, total("plain", 900), False, id="few in a second"),
+        pytest.param(3, 100, total("unanswered", 900, "accept_queue_full"), False, id="the application is too slow"),
+        pytest.param(3, 100, total("plain", 900, role="client"), False, id="our own"),
+    ],
+)
+def test_what_is_a_flood(seconds: int, opened: int, row: Total, flood: bool) -> None:
+    places = [namespace(counters=counters(PassiveOpens=number)) for number in (0, opened)]
+    first = sample(sensor=sensor(), namespaces=places[:1])
+    last = sample(seconds, sensor=sensor(row), namespaces=places[1:])
+    assert ("syn_flood" in [finding.id for finding in found(first, last)]) is flood
 
 
 # What mends it
