@@ -48,7 +48,7 @@ def test_not_root() -> None:
         pytest.fail("the interpreter cannot be executed")
     seen = snapshot(within=NOBODY)
     assert seen["tier"] == 0
-    assert "root" in problem(seen)
+    assert "Operation not permitted -> run as root" in problem(seen)
     own = next(n for n in seen["namespaces"] if n["own"])
     assert own["counters"]["TCPFastOpenActive"] >= 0
     assert own["sysctls"]["tcp_fastopen"] is not None

@@ -176,6 +176,8 @@ def main() -> None:
             libbpf = Libbpf()
         except OSError as error:
             raise Refused(str(error), f"install {BCC_PACKAGES}") from error
+        if refusal := libbpf.refusal():  # compiling would be for nothing
+            raise Refused(f"bpf(2) refused the sensor: {os.strerror(refusal)}", NEEDS)
         prepare_mounts()
         bcc = import_bcc()
         flags, cookie_secrets, missing = definitions(libbpf, options)

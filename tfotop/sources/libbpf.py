@@ -10,6 +10,7 @@ from typing import Any, Final
 
 SONAMES: Final = ("libbpf.so.1", "libbpf.so.0")
 ON_RECORD = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.c_size_t)
+LRU_HASH: Final = 9  # enum bpf_map_type (include/uapi/linux/bpf.h)
 BATCH: Final = 4096  # entries for each BPF_MAP_LOOKUP_BATCH
 
 
@@ -49,6 +50,19 @@ class Libbpf:
             except OSError:
                 continue
         raise OSError("libbpf is not installed")
+
+    def refusal(self) -> int | None:
+        """The errno with which the kernel refuses a small table of the sensor's kind; ``None``: it gives one.
+
+        A table that evicts takes CAP_BPF (kernel/bpf/syscall.c, map_create). Libraries before 0.6 are not asked.
+        """
+        create = getattr(self.lib, "bpf_map_create", None)
+        fd = create(LRU_HASH, None, 4, 4, 1, None) if create else None
+        if fd is not None and fd < 0:
+            return C.get_errno()
+        if fd is not None:
+            os.close(fd)
+        return None
 
     def cpus(self) -> int:
         """Possible CPUs: the number of values that a per-CPU map returns for each key."""
