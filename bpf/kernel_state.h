@@ -72,8 +72,8 @@ static __always_inline u8 why_plain(struct bpf_sock *sk, u32 *tcp_fastopen) { re
 #endif
 
 /*
- * The first thing that stands in the way, in the order of tcp_conn_request and tcp_try_fastopen. The SYN queue was full with one
- * request less before Linux 6.13 (6.12.10, 6.6.72, 6.1.125): at just that length the reason there is not known.
+ * The first thing that stands in the way, in the order of tcp_conn_request and tcp_try_fastopen. Before Linux 6.13 (6.12.10,
+ * 6.6.72, 6.1.125) the SYN queue was full with one request less: there the reason is not known at just that length.
  */
 static __always_inline u8 what_stands_in_the_way(struct bpf_sock *sk, struct handshake *h)
 {
