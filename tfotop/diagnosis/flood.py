@@ -6,6 +6,7 @@ from typing import Final
 
 from tfotop.diagnosis import places
 from tfotop.diagnosis.finding import DEGRADED, Evidence, Finding, Fix
+from tfotop.diagnosis.refusals import SYNCOOKIES
 from tfotop.diagnosis.scene import SENSOR, Scene, Seen
 from tfotop.model.selection import split_endpoint
 
@@ -30,7 +31,6 @@ def syn_flood(scene: Scene) -> Iterator[Finding]:
 def _finding(scene: Scene, came: int, alone: Seen) -> Finding:
     port = _port(scene)
     to = f" to port {port}" if port else ""
-    mode = scene.place.sysctls.tcp_syncookies if scene.place and scene.place.sysctls else None
     evidence = [Evidence(what="SYNs that came in", value=f"{came} in the same time", source=SENSOR, tier=2)]
     evidence += [scene.moved_evidence("PassiveOpens")]
     evidence += [scene.moved_evidence(name) for name in ("SyncookiesSent", "ListenDrops") if scene.moved(name)]
@@ -40,7 +40,7 @@ def _finding(scene: Scene, came: int, alone: Seen) -> Finding:
         cause=f"{alone.words}: no ACK follows the SYN{to}{places.within(scene.place)}: a SYN flood, or answers that get"
         " lost on their way back",
         evidence=tuple(evidence),
-        fix=_fix(scene, mode),
+        fix=_fix(scene),
         verify="nstat TcpPassiveOpens TcpExtListenDrops TcpExtTCPReqQFullDoCookies: only the first moves",
         unknown="who sends them: their addresses may be forged",
         role="server",
@@ -61,10 +61,10 @@ def _port(scene: Scene) -> int | None:
     return most[0][0] if most and 2 * most[0][1] > ports.total() else None
 
 
-def _fix(scene: Scene, mode: int | None) -> Fix:
+def _fix(scene: Scene) -> Fix:
     """SYN cookies let real clients in, though without Fast Open for as long as the queue overflows."""
-    if mode == 0:
-        return places.set_sysctl(scene.place, "net.ipv4.tcp_syncookies", 1, mode)
+    if scene.syncookies == 0:
+        return places.set_sysctl(scene.place, SYNCOOKIES, 1, 0)
     return Fix(
         text="stop it upstream; until then SYN cookies let real clients in, without Fast Open while the queue overflows"
     )

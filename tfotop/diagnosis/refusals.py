@@ -17,7 +17,7 @@ NEW_KEY: Final = "sh -c \"od -An -tx4 -N16 /dev/urandom | sed 's/^ *//; s/ /-/g'
 def syn_cookies(scene: Scene) -> Iterator[Finding]:
     """In force by setting (2: always), or because a queue of requests overflows."""
     seen = scene.seen("syn_cookies")
-    mode = scene.place.sysctls.tcp_syncookies if scene.place and scene.place.sysctls else None
+    mode = scene.syncookies
     queues = [x for x in scene.listeners if programs.asked(x) and not places.loopback(x.address)]
     sent = scene.moved("SyncookiesSent") if queues and not scene.model.attached else 0
     always = mode == 2 and bool(queues) and bool((scene.mode or 0) & SERVER_BIT)
@@ -106,7 +106,7 @@ def _accept_queue(scene: Scene, overfull: list[Listener], seen: Seen) -> Finding
 def syn_queue(scene: Scene) -> Iterator[Finding]:
     """Half-open connections fill a listener's queue, and SYN cookies may not be used: SYNs are dropped."""
     seen, dropped = scene.seen("syn_queue_full"), scene.moved("TCPReqQFullDrop")
-    mode = scene.place.sysctls.tcp_syncookies if scene.place and scene.place.sysctls else None
+    mode = scene.syncookies
     if not seen.handshakes and not (dropped and any(x.max_qlen for x in scene.listeners)):
         return
     evidence = [] if mode is None else [scene.setting(SYNCOOKIES, mode)]

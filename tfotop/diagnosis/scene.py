@@ -104,6 +104,11 @@ class Scene:
         return self.place.sysctls.tcp_fastopen if self.place and self.place.sysctls else None
 
     @property
+    def syncookies(self) -> int | None:
+        """net.ipv4.tcp_syncookies."""
+        return self.place.sysctls.tcp_syncookies if self.place and self.place.sysctls else None
+
+    @property
     def somaxconn(self) -> int | None:
         """net.core.somaxconn."""
         return self.place.sysctls.somaxconn if self.place and self.place.sysctls else None
