@@ -191,8 +191,8 @@ def fold_peers(
         return peers, 0
     result, known = dict(peers), dict[tuple[tuple[str, int], ...], dict[str, int]]()
     for peer in sensor.peers:
-        key = peer_key(peer)
-        result[key] = _peer(peer, result.pop(key, None), mono_ns, known)
+        state = _peer(peer, result.pop(peer_key(peer), None), mono_ns, known)
+        result[peer_key(peer)] = state  # a key of what the two readings share
     evicted = max(0, len(result) - most)
     for key in list(result)[:evicted]:
         del result[key]

@@ -5,13 +5,13 @@ libbpf comes with the distribution's bcc. bpf(2) reports failure by errno; every
 
 import ctypes as C
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 SONAMES: Final = ("libbpf.so.1", "libbpf.so.0")
 ON_RECORD = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.c_size_t)
 LRU_HASH: Final = 9  # enum bpf_map_type (include/uapi/linux/bpf.h)
-BATCH: Final = 4096  # entries for each BPF_MAP_LOOKUP_BATCH
+BATCH: Final = 512  # entries for each BPF_MAP_LOOKUP_BATCH
 
 
 class Libbpf:
@@ -101,31 +101,29 @@ class Map:
         taken = self._lib.bpf_map_lookup_and_delete_elem(self._fd, key, self._value) == 0
         return self._value.raw if taken else None
 
-    def batches(self) -> list[tuple[memoryview, memoryview]]:
-        """All entries, in batches of (keys, values) laid out one after another, valid until the next call."""
+    def batches(self) -> Iterator[tuple[memoryview, memoryview]]:
+        """All entries, in batches of (keys, values) laid out one after another, each valid until the next is asked for.
+
+        Of a hash table entries may be deleted meanwhile: the kernel goes on by its buckets.
+        """
         if self._batch is None:
-            self._batch = (
-                C.create_string_buffer(BATCH * self._key_size),
-                C.create_string_buffer(BATCH * self._value_size),
-            )
-        keys, values = self._batch
-        place, last = C.create_string_buffer(max(64, self._key_size)), False
-        result: list[tuple[memoryview, memoryview]] = []
-        count = C.c_uint32()
+            self._batch = _buffer(BATCH * self._key_size), _buffer(BATCH * self._value_size)
+        (keys, all_keys), (values, all_values) = self._batch
+        start, place, count, last = None, C.create_string_buffer(max(64, self._key_size)), C.c_uint32(), False
         while not last:
             count.value = BATCH
-            start = place if result else None
             if self._lib.bpf_map_lookup_batch(self._fd, start, place, keys, values, C.byref(count), None):
                 if C.get_errno() != 2:  # ENOENT: this was the last batch
                     raise _failed("bpf_map_lookup_batch")
                 last = True
-            result.append(
-                (
-                    memoryview(C.string_at(keys, count.value * self._key_size)),
-                    memoryview(C.string_at(values, count.value * self._value_size)),
-                )
-            )
-        return result
+            yield all_keys[: count.value * self._key_size], all_values[: count.value * self._value_size]
+            start = place
+
+
+def _buffer(size: int) -> tuple[Any, memoryview]:
+    """Memory for the kernel to write to, and its bytes."""
+    buffer = C.create_string_buffer(size)
+    return buffer, memoryview(buffer).cast("B")
 
 
 class Ring:

@@ -18,7 +18,7 @@ from tfotop.views.tui.ending import end_on_signals
 from tfotop.views.tui.habits import Habits
 from tfotop.views.tui.layout import Layout, layout
 from tfotop.views.tui.messages import ModelReady
-from tfotop.views.tui.pace import settle, tidy
+from tfotop.views.tui.pace import Tidy, settle
 from tfotop.views.tui.probe_screen import Prober, ProbeScreen, target_of
 from tfotop.views.tui.travel import Past, Travel
 from tfotop.views.tui.widgets.filter_bar import FilterBar
@@ -236,6 +236,7 @@ Feeder = Callable[[Callable[[Model], object]], Callable[[], None]]
 def run(app: TfotopApp, feed: Feeder) -> int:
     """Run the screen on what ``feed`` delivers; ``feed`` takes where to deliver and returns how to stop."""
     settle()
+    tidy = Tidy()
     newest: ModelReady | None = None
 
     def deliver(model: Model) -> None:
