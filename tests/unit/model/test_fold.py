@@ -262,6 +262,14 @@ def test_a_peer_that_changed_goes_last() -> None:
     assert [p.sample_mono_ns for p in model.peers.values()] == [START_MONO_NS, START_MONO_NS + SECOND]
 
 
+def test_an_address_is_kept_once_however_often_it_was_read() -> None:
+    first, again = (peer(f"10.0.0.{one}", outcomes={"accepted": number}) for one, number in ((1, 1), (1, 2)))
+    assert first.address is not again.address
+    model = folded(sample(sensor=sensor(peers=(first,))), sample(1, sensor=sensor(peers=(again,))))
+    ((key, state),) = model.peers.items()
+    assert key[2] is state.reading.address is first.address
+
+
 def test_peer_role_port_and_namespace_tell_peers_apart() -> None:
     four = (peer(), peer(role="client"), peer(port=444), peer(netns_cookie=2))
     assert len(folded(sample(sensor=sensor(peers=four))).peers) == 4
