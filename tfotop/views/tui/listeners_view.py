@@ -109,7 +109,7 @@ def refusing(model: Model, found: Sequence[Row]) -> str:
     """
     in_vain = {(h.netns, split_endpoint(h.local)[1], h.reason) for h in model.handshakes if h.role == "server"}
     asked_of = {id(state): _asked(state) for state in model.namespaces}
-    mute = {id(s) for s in model.namespaces if all(one.max_qlen == 0 for one in s.reading.listeners or ())}
+    queueless = {id(s) for s in model.namespaces if all(one.max_qlen == 0 for one in s.reading.listeners or ())}
 
     def seen(row: Row, reason: str) -> bool:
         return (row.state.reading.inum, row.listener.port, reason) in in_vain
@@ -120,7 +120,7 @@ def refusing(model: Model, found: Sequence[Row]) -> str:
     for row in sorted(found, key=unlikely):
         asked = asked_of.get(id(row.state), 0)
         refused = {reason for reason in REFUSED_AT_THE_LISTENER if seen(row, reason)}
-        reason = _why_not(row, asked, refused, id(row.state) in mute)
+        reason = _why_not(row, asked, refused, id(row.state) in queueless)
         if reason:
             what = f"{asked} cookie{' was' if asked == 1 else 's were'} asked for" if asked else "cookies are asked for"
             return f"! {_name(row)} cannot do Fast Open, although {what}: {_remedy(row.state, reason)}"
@@ -135,14 +135,14 @@ def _remedy(state: NamespaceState, reason: str) -> str:
     return f"{SERVER_OFF}: {fix.command or fix.text}"
 
 
-def _why_not(row: Row, asked: int, seen: Set[str], mute: bool) -> str | None:
-    """Which was asked is known if it was ``seen``: else it may be any that has a queue, or all lack it (``mute``)."""
+def _why_not(row: Row, asked: int, seen: Set[str], queueless: bool) -> str | None:
+    """Which was asked is known if it was ``seen``: else any that has a queue, or all lack it (``queueless``)."""
     sysctls = row.state.reading.sysctls
     mode = sysctls.tcp_fastopen if sysctls else None
     if asked and mode is not None and not mode & SERVER_BIT:
-        meant = "server_bit_off" in seen or row.listener.max_qlen != 0 or mute
+        meant = "server_bit_off" in seen or row.listener.max_qlen != 0 or queueless
         return "server_bit_off" if meant else None
-    if row.listener.max_qlen == 0 and ("no_queue" in seen or (asked and mute)):
+    if row.listener.max_qlen == 0 and ("no_queue" in seen or (asked and queueless)):
         return "no_queue"
     return None
 
