@@ -17,7 +17,7 @@ def settle() -> None:
     """For a process with a screen. Measured by ``make bench`` (keys, memory): else some keys wait for 0.1 s."""
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # modules and classes, which stay: most of what a collection would look at
-    gc.set_threshold(OBJECTS, 5, 500)
+    gc.set_threshold(OBJECTS, 5, 500)  # by itself hardly ever: that is for Tidy
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's: 3 MB less at 10,000 peers
     if mallopt is not None:
         mallopt(ARENA_MAX, 1)
