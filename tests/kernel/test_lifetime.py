@@ -165,7 +165,8 @@ def test_terminal_that_goes_away_without_a_signal() -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     argv = ["sh", "-c", 'trap : HUP; "$0" -m tfotop; true', sys.executable]
-    leader = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=lead)  # noqa: PLW1509
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    leader = subprocess.Popen(argv, **streams, preexec_fn=lead)  # noqa: PLW1509  no other thread runs here
     try:
         os.close(theirs)
         until(lambda: b"LIVE" in os.read(ours, 65536), 15, "the screen")
