@@ -6,7 +6,7 @@ import pytest
 
 from tfotop.sources.handshakes import Starting
 
-from .bed import Bed, Server, burst, exchange
+from .bed import Bed, Server, burst, bursting, exchange
 from .bed.polling import PATIENCE
 from .watching import Events, Sight, shows
 
@@ -62,6 +62,24 @@ def test_two_instances_count_alike(bed: Bed, sight: Sight) -> None:
     finally:
         second.close()
         other.close()
+
+
+def test_what_is_under_way_at_the_start_is_not_judged(bed: Bed) -> None:
+    """Not even on a busy host: of each handshake that counts, every segment was seen."""
+    server = Server.start(bed.server, 1024, backlog=1024)
+    exchange(bed.client, bed.server.v4, server.port)
+    with bursting(bed.client, bed.server.v4, server.port):
+        sensors = [Starting(0).finish() for _ in range(2)]
+    try:
+        time.sleep(2.5)  # what has no answer is given up after 2 s
+        for sensor in sensors:
+            reading = sensor.read(time.monotonic_ns(), time.time_ns())
+            mine = [t for t in reading.totals if t.netns_cookie in (bed.client.net_cookie, bed.server.net_cookie)]
+            assert {t.role for t in mine} == {"client", "server"}
+            assert {t.outcome for t in mine} == {"accepted"}, mine
+    finally:
+        for sensor in sensors:
+            sensor.close()
 
 
 def test_reuseport_siblings(bed: Bed, sight: Sight) -> None:

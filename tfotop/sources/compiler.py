@@ -41,6 +41,9 @@ STEPS: Final = {
     "ingress": ("client_synack_step", "server_syn_step", "server_ack_step", "first_byte_step"),
     "egress": ("outgoing_step",),
 }
+# Steps are put in one by one while traffic goes on, and what looks at SYNs last: a SYN whose SYN-ACK passed unseen would be
+# taken for unanswered.
+ORDER: Final = ("first_byte_step", "server_ack_step", "client_synack_step", "outgoing_step", "server_syn_step")
 STEP_ARRAYS: Final = tuple(f"{name}_steps" for name in STEPS)
 
 
@@ -143,9 +146,11 @@ def attach(bcc: Any, bpf: Any, libbpf: Libbpf) -> list[int]:
         root = open_root()
     except OSError as error:
         raise Refused(f"no cgroup v2 to attach to: {error}", "mount -t cgroup2 none /sys/fs/cgroup") from error
-    for caller, names in STEPS.items():
-        for slot, name in enumerate(names):
-            bpf[f"{caller}_steps"][slot] = C.c_int(load(bcc, bpf, name, *PROGRAMS[caller]))
+    steps = {
+        name: (caller, slot, load(bcc, bpf, name, *PROGRAMS[caller]))
+        for caller, names in STEPS.items()
+        for slot, name in enumerate(names)
+    }
     links = []
     for name, (program_type, attach_type) in PROGRAMS.items():
         link = libbpf.lib.bpf_link_create(load(bcc, bpf, name, program_type, attach_type), root, attach_type, None)
@@ -153,6 +158,9 @@ def attach(bcc: Any, bpf: Any, libbpf: Libbpf) -> list[int]:
             raise Refused(f"the kernel refused to attach {name}", "Linux 5.14 or newer is needed")
         links.append(link)
     os.close(root)
+    for name in ORDER:
+        caller, slot, program = steps[name]
+        bpf[f"{caller}_steps"][slot] = C.c_int(program)
     return links
 
 

@@ -16,11 +16,11 @@ from .serving import ANSWER, Server, listen, port_of
 from .settings import cached_cookie, forget_cookies, rotate_key, set_key
 from .tcp_info import TcpInfo
 from .topology import SERVICE_V4, SERVICE_V6, Bed
-from .traffic import REQUEST, Exchange, as_process, begin, burst, exchange, send_first
+from .traffic import REQUEST, Exchange, as_process, begin, burst, bursting, exchange, send_first
 
 __all__ = [
     "ANSWER", "FAST_OPEN", "PREFIX", "REQUEST", "SERVICE_V4", "SERVICE_V6",
     "Bed", "Counters", "Exchange", "Namespace", "Server", "TcpInfo", "Watch",
-    "as_process", "begin", "burst", "cached_cookie", "counting", "delta", "exchange", "forget_cookies", "listen",
+    "as_process", "begin", "burst", "bursting", "cached_cookie", "counting", "delta", "exchange", "forget_cookies", "listen",
     "port_of", "rotate_key", "send_first", "set_key", "settings", "snapshot", "until",
 ]  # fmt: skip

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from .namespaces import Namespace
+from .namespaces import Namespace, end
 from .serving import TCP_FASTOPEN_NO_COOKIE
 from .tcp_info import TcpInfo
 
@@ -130,10 +132,25 @@ def burst(namespace: Namespace, address: str, port: int, count: int, at_once: in
 
     In a process of its own: a server thread here and clients would take turns at the interpreter's lock.
     """
-    arguments = [address, str(port), str(count), str(at_once)]
-    process = namespace.popen([sys.executable, "-S", "-E", "-c", BURST, *arguments], stdout=subprocess.PIPE)
+    process = _burst(namespace, address, port, count, at_once)
     answered, _ = process.communicate(timeout=120)
     return int(answered)
+
+
+@contextmanager
+def bursting(namespace: Namespace, address: str, port: int, most: int = 1_000_000) -> Iterator[None]:
+    """Such exchanges, one after another, for the length of a block."""
+    process = _burst(namespace, address, port, most, 1)
+    try:
+        yield
+        assert process.poll() is None, "the exchanges ended before the block did"
+    finally:
+        end(process)
+
+
+def _burst(namespace: Namespace, address: str, port: int, count: int, at_once: int) -> "subprocess.Popen[Any]":
+    arguments = [address, str(port), str(count), str(at_once)]
+    return namespace.popen([sys.executable, "-S", "-E", "-c", BURST, *arguments], stdout=subprocess.PIPE)
 
 
 BURST = f"""
