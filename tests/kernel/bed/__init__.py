@@ -21,6 +21,6 @@ from .traffic import REQUEST, Exchange, as_process, begin, burst, bursting, exch
 __all__ = [
     "ANSWER", "FAST_OPEN", "PREFIX", "REQUEST", "SERVICE_V4", "SERVICE_V6",
     "Bed", "Counters", "Exchange", "Namespace", "Server", "TcpInfo", "Watch",
-    "as_process", "begin", "burst", "bursting", "cached_cookie", "counting", "delta", "exchange", "forget_cookies", "listen",
-    "port_of", "rotate_key", "send_first", "set_key", "settings", "snapshot", "until",
+    "as_process", "begin", "burst", "bursting", "cached_cookie", "counting", "delta", "exchange", "forget_cookies",
+    "listen", "port_of", "rotate_key", "send_first", "set_key", "settings", "snapshot", "until",
 ]  # fmt: skip
