@@ -18,6 +18,7 @@
 #include "packet.h"
 #include "kernel_state.h"
 #include "tables.h"
+#include "nat.h"
 #include "peers.h"
 #include "progress.h"
 #include "client.h"
@@ -128,7 +129,7 @@ int egress(struct __sk_buff *skb)
 }
 
 /* What each step begins with. `netns` and `now` are set with `sk`, or not at all. */
-#define BEGIN(is_ingress, its_role, wanted)					\
+#define BEGIN(wanted, its_flow)							\
 	struct options o = { .cookie_len = NO_COOKIE_LEN };			\
 	struct segment s = {};							\
 	struct flow flow = {};							\
@@ -136,7 +137,7 @@ int egress(struct __sk_buff *skb)
 	u64 now = bpf_ktime_get_ns();						\
 	u32 netns;								\
 										\
-	if (!sk || !read_segment(skb, &s) || !(wanted) || !read_flow(skb, &s, is_ingress, its_role, &flow)) \
+	if (!sk || !read_segment(skb, &s) || !(wanted) || !(its_flow))		\
 		return GO_ON;							\
 	sk = bpf_sk_fullsock(sk);						\
 	if (!sk)								\
@@ -149,7 +150,7 @@ int egress(struct __sk_buff *skb)
 
 int client_synack_step(struct __sk_buff *skb)
 {
-	BEGIN(1, CLIENT, s.flags & (SYN | RST));
+	BEGIN(s.flags & (SYN | RST), read_flow(skb, &s, 1, CLIENT, &flow));
 	expect_first_byte(&flow);
 	READ_OPTIONS();
 	client_synack(&s, &o, &flow, now);
@@ -158,7 +159,7 @@ int client_synack_step(struct __sk_buff *skb)
 
 int server_syn_step(struct __sk_buff *skb)
 {
-	BEGIN(1, SERVER, (s.flags & (ACK | RST)) == 0);
+	BEGIN((s.flags & (ACK | RST)) == 0, read_flow(skb, &s, 1, SERVER, &flow));
 	expect_first_byte(&flow);
 	READ_OPTIONS();
 	server_syn(skb, sk, &s, &o, &flow, netns, now);
@@ -167,7 +168,7 @@ int server_syn_step(struct __sk_buff *skb)
 
 int server_ack_step(struct __sk_buff *skb)
 {
-	BEGIN(1, SERVER, 1);
+	BEGIN(1, read_flow(skb, &s, 1, SERVER, &flow));
 	expect_first_byte(&flow);
 	if (server_ack(skb, sk, &s, &o, &flow, now))
 		ingress_steps.call(skb, FIRST_BYTE);	/* not a child, then */
@@ -197,7 +198,7 @@ int first_byte_step(struct __sk_buff *skb)
 
 int outgoing_step(struct __sk_buff *skb)
 {
-	BEGIN(0, s.flags & ACK ? SERVER : CLIENT, s.flags & SYN);
+	BEGIN(s.flags & SYN, read_own_flow(skb, sk, &s, s.flags & ACK ? SERVER : CLIENT, &flow));
 	expect_first_byte(&flow);
 	READ_OPTIONS();
 	if (s.flags & ACK)

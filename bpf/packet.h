@@ -254,7 +254,11 @@ static __always_inline void read_options(struct __sk_buff *skb, struct segment *
 		o->kind = w.kind == 34 ? STANDARD : EXPERIMENTAL;
 }
 
-/* The connection that the segment belongs to, as `role` sees it. 0: there is no whole IP header. */
+/*
+ * The connection that the segment belongs to, as `role` sees it. 0: there is no whole IP header.
+ *
+ * What comes in bears the addresses that its socket knows; what goes out may bear others by now, from a NAT of this host.
+ */
 static __always_inline int read_flow(struct __sk_buff *skb, struct segment *s, u8 ingress, u8 role, struct flow *flow)
 {
 	u8 *source = ingress ? flow->peer : flow->local, *dest = ingress ? flow->local : flow->peer;

@@ -21,6 +21,7 @@ static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *s
 {
 	struct handshake *known, h = { .syn_ns = now, .last_syn_ns = now, .netns = netns };
 
+	remember_syn(flow);
 	read_syn(skb, s, o, &h);
 	if (sk->state == LISTEN)
 		h.reason = what_stands_in_the_way(sk, &h);
@@ -74,13 +75,13 @@ static __always_inline void judge_server(struct handshake *h, struct options *o,
 static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s, struct options *o, struct flow *flow,
 					  u64 now)
 {
-	struct handshake *h = handshakes.lookup(flow);
+	struct handshake *h = answered(s, flow);
 	int zero = 0;
 	u32 *seen = sighted.lookup(&zero);
 
 	if (!s->v4 && sk->state == LISTEN && seen)
 		*seen = 1;
-	if (!h || s->ack - h->isn - 1 > h->syn_data_bytes)
+	if (!h)
 		return;
 	h->last_synack_ns = now;
 	h->last_synack_tsval = o->tsval;

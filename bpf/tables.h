@@ -5,6 +5,8 @@
 BPF_PERCPU_HASH(totals, struct total_key, u64, MAX_TOTALS);
 BPF_TABLE("lru_hash", struct flow, struct handshake, handshakes, MAX_HANDSHAKES);
 BPF_TABLE("lru_hash", struct peer_key, struct peer, peers, MAX_PEERS);
+BPF_PERCPU_ARRAY(last_syn, struct flow, 1);		/* that came in */
+BPF_TABLE("lru_hash", struct flow, struct flow, translated, MAX_TRANSLATED);	/* by NAT, from what a SYN-ACK bears */
 BPF_ARRAY(empty_peer, struct peer, 1);			/* a peer is too large for the stack; never written */
 BPF_ARRAY(epoch, u32, 1);				/* user space adds 1 at each reading */
 BPF_ARRAY(sighted, u32, 1);				/* 1 once the SYN-ACK of an IPv6 listener was seen going out */

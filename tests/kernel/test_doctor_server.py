@@ -22,6 +22,7 @@ from .bed import (
 from .bed.conditions import full_accept_queue, full_fast_open_queue, listen_with_400, syn_cookies
 from .bed.filters import SYN_ACK, filtering
 from .bed.handmade import Handmade
+from .bed.nat import translating
 from .doctoring import ids, named, nothing, run_fix, watching, well
 from .test_programs import NGINX, PORT, listening, need, nginx
 
@@ -296,28 +297,13 @@ def test_clients_whose_address_changes(bed: Bed) -> None:
         exchange(bed.client, bed.server.v4, server.port)
         for last in range(20, 26):
             rule = f"ip daddr {bed.server.v4} tcp dport {server.port} snat ip to 10.77.1.{last}"
-            with Nat(bed, rule):
+            with translating(bed.client, "postrouting", rule):
                 exchange(bed.client, bed.server.v4, server.port)
 
     finding = named(watching(roaming, of=[bed.server]), "client_address_changes")
     assert "10.77.1.0/24" in finding["cause"]
     visits(bed, server.port, 1)
     well(watching(lambda: visits(bed, server.port), of=[bed.server, bed.client]))
-
-
-class Nat:
-    """A rule of source NAT in the client's namespace, for a block."""
-
-    def __init__(self, bed: Bed, rule: str) -> None:
-        self._client, self._rule = bed.client, rule
-
-    def __enter__(self) -> None:
-        chain = "type nat hook postrouting priority srcnat; policy accept"
-        text = f"table ip carrier {{\nchain out {{\n{chain};\n{self._rule}\n}}\n}}\n"
-        self._client.command("nft", "-f", "-", input=text)
-
-    def __exit__(self, *_: object) -> None:
-        self._client.command("nft", "delete", "table", "ip", "carrier")
 
 
 def test_a_proxy_leg_without(bed: Bed) -> None:

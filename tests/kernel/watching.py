@@ -59,6 +59,11 @@ class Events:
         return last
 
 
+def happened_in(namespace: Namespace, event: Event) -> bool:
+    """Not in one before it that had the same number: tests run side by side."""
+    return bool(event["netns"] == namespace.inode and event["ts_ns"] >= namespace.made_ns)
+
+
 class Sight:
     """The events and totals of one bed, from the moment that it was made."""
 
@@ -75,10 +80,10 @@ class Sight:
             new = self._events.lines[self._taken :]
             self._taken += len(new)
             self._left += new
-            return sum(e["netns"] == namespace.inode for e in self._left) >= count
+            return sum(happened_in(namespace, e) for e in self._left) >= count
 
         until(arrived, timeout_s, f"{count} events of {namespace.inode}, there are {self._left}")
-        mine = [e for e in self._left if e["netns"] == namespace.inode][:count]
+        mine = [e for e in self._left if happened_in(namespace, e)][:count]
         taken = {id(e) for e in mine}
         self._left = [e for e in self._left if id(e) not in taken]
         return sorted(mine, key=lambda e: e["ts_ns"])

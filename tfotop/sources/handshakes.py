@@ -32,7 +32,14 @@ MOST_PEERS_READ: Final = 1024  # in one reading; the others wait for the next
 UNANSWERED: Final = OUTCOMES.index("unanswered")
 ZERO: Final = (0).to_bytes(4, sys.byteorder)
 
-LIMITS: Final = {"MAX_TOTALS": 4096, "MAX_HANDSHAKES": 32768, "MAX_PEERS": 16384, "CALLERS": 16384, "HEARD": 65536}
+LIMITS: Final = {
+    "MAX_TOTALS": 4096,
+    "MAX_HANDSHAKES": 32768,
+    "MAX_TRANSLATED": 4096,
+    "MAX_PEERS": 16384,
+    "CALLERS": 16384,
+    "HEARD": 65536,
+}
 FIRST_BYTE_S: Final = 3  # from the last segment of a handshake on; is_over waits 2 s
 CLOCK_MONOTONIC_COARSE: Final = 6  # its resolution is one jiffy (include/uapi/linux/time.h)
 QUIET_RING_BYTES: Final = 1 << 20

@@ -5,6 +5,7 @@ import os
 import socket as sockets
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -36,6 +37,7 @@ class Namespace:
         self.v4 = self.v6 = ""  # its first address of each family, set by the bed's links
         self._closing = ExitStack()
         self._sockets: list[sockets.socket] = []
+        self.made_ns = time.time_ns()
         command("ip", "netns", "add", self.name)
         try:
             # Duplicate address detection would delay IPv6 by a second or two (net/ipv6/addrconf.c, accept_dad).

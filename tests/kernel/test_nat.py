@@ -1,0 +1,99 @@
+"""Addresses that the watched host itself translates: each handshake is seen whole, by the addresses of its socket."""
+
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from .bed import Bed, Namespace, Server, exchange
+from .bed.handmade import Handmade
+from .bed.nat import translating
+from .bed.segments import ACK
+from .watching import Event, Sight, shows
+
+pytestmark = pytest.mark.sensor
+
+PORT = 81  # nobody listens on it
+BOTH = pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
+
+
+def name(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def visits(sight: Sight, host: Namespace, address: str, port: int, of: tuple[Namespace, Namespace]) -> list[Event]:
+    """A first contact, a hit and a plain connection, and whether both sides were seen to say so; the client's events."""
+    wanted = ("cookie_granted", "accepted", "plain")
+    made = [exchange(host, address, port, mode=mode) for mode in ("sendto", "sendto", "plain")]
+    assert [one.error for one in made] == [None, None, None]
+    events = [sight.next(one, 3 * of.count(one)) for one in dict.fromkeys(of)]
+    by_role = {role: [e for group in events for e in group if e["role"] == role] for role in ("client", "server")}
+    for mine in by_role.values():
+        assert [e["outcome"] for e in mine] == list(wanted)
+        assert all(e["handshake_rtt_us"] and e["first_byte_us"] is not None for e in mine), mine
+    for event, one in zip(by_role["client"], made, strict=True):
+        shows(event, local=name(*one.local), peer=name(address, port), syn_retransmits=0)
+    sight.agrees()
+    return by_role["server"]
+
+
+@BOTH
+def test_a_client_that_is_masqueraded(bed: Bed, sight: Sight, six: bool) -> None:
+    server = Server.start(bed.server, family=socket.AF_INET6)
+    address = bed.server.v6 if six else bed.server.v4
+    with translating(bed.client, "postrouting", "meta l4proto tcp masquerade to :700-799"):
+        seen = visits(sight, bed.client, address, server.port, (bed.client, bed.server))
+    assert all(700 <= int(e["peer"].rpartition(":")[2]) < 800 for e in seen)
+
+
+@BOTH
+def test_a_service_address_that_the_client_translates(bed: Bed, sight: Sight, six: bool) -> None:
+    server = Server.start(bed.server, family=socket.AF_INET6)
+    address, target = (bed.server.v6, f"ip6 to [{bed.server.v6}]") if six else (bed.server.v4, f"ip to {bed.server.v4}")
+    with translating(bed.client, "output", f"tcp dport {PORT} dnat {target}:{server.port}"):
+        seen = visits(sight, bed.client, address, PORT, (bed.client, bed.server))
+    assert {e["local"] for e in seen} == {name(address, server.port)}
+
+
+@BOTH
+def test_a_port_that_the_server_redirects(bed: Bed, sight: Sight, six: bool) -> None:
+    server = Server.start(bed.server, family=socket.AF_INET6)
+    address = bed.server.v6 if six else bed.server.v4
+    with translating(bed.server, "prerouting", f"tcp dport {PORT} redirect to :{server.port}"):
+        seen = visits(sight, bed.client, address, PORT, (bed.client, bed.server))
+    assert {e["local"] for e in seen} == {name(address, server.port)}
+
+
+def test_both_on_one_host(bed: Bed, sight: Sight) -> None:
+    """As a proxy beside an application has it."""
+    server = Server.start(bed.server, family=socket.AF_INET6)
+    with translating(bed.server, "output", f"tcp dport {PORT} redirect to :{server.port}"):
+        seen = visits(sight, bed.server, "127.0.0.1", PORT, (bed.server, bed.server))
+    assert {e["local"] for e in seen} == {f"127.0.0.1:{server.port}"}
+
+
+@pytest.fixture
+def one_cpu() -> Iterator[None]:
+    """What this thread sends is received on one CPU."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.mark.usefixtures("one_cpu")
+def test_a_synack_that_is_sent_again(bed: Bed, sight: Sight) -> None:
+    """After SYNs of others. Which SYN-ACK the ACK answers is not known, so the handshake RTT is not either."""
+    server, stranger = Server.start(bed.server, family=socket.AF_INET6), Handmade(bed.client, bed.server)
+    with translating(bed.server, "prerouting", f"tcp dport {PORT} redirect to :{server.port}"):
+        syn = stranger.syn(PORT)
+        answer = stranger.ask(bed.server.v4, syn)
+        assert answer
+        visits(sight, bed.client, bed.server.v4, PORT, (bed.client, bed.server))
+        assert stranger.receive(syn.sport, 5)
+        stranger.send(bed.server.v4, answer.reply(ACK))
+        stranger.reset(bed.server.v4, syn, answer)
+        (seen,) = sight.next(bed.server)
+    shows(seen, outcome="plain", handshake_rtt_us=None, local=name(bed.server.v4, server.port))
