@@ -1,6 +1,5 @@
 """Addresses that the watched host itself translates: each handshake is seen whole, by the addresses of its socket."""
 
-
 import os
 import socket
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from .bed import Bed, Namespace, Server, exchange
 from .bed.handmade import Handmade
 from .bed.nat import translating
 from .bed.segments import ACK
+from .bed.traffic import Mode
 from .watching import Event, Sight, shows
 
 pytestmark = pytest.mark.sensor
@@ -24,9 +24,10 @@ def name(address: str, port: int) -> str:
 
 
 def visits(sight: Sight, host: Namespace, address: str, port: int, of: tuple[Namespace, Namespace]) -> list[Event]:
-    """A first contact, a hit and a plain connection, and whether both sides were seen to say so; the client's events."""
+    """A first contact, a hit and a plain connection, told of both sides as such; the events of the server."""
     wanted = ("cookie_granted", "accepted", "plain")
-    made = [exchange(host, address, port, mode=mode) for mode in ("sendto", "sendto", "plain")]
+    modes: list[Mode] = ["sendto", "sendto", "plain"]
+    made = [exchange(host, address, port, mode=mode) for mode in modes]
     assert [one.error for one in made] == [None, None, None]
     events = [sight.next(one, 3 * of.count(one)) for one in dict.fromkeys(of)]
     by_role = {role: [e for group in events for e in group if e["role"] == role] for role in ("client", "server")}

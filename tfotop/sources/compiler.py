@@ -41,8 +41,8 @@ STEPS: Final = {
     "ingress": ("client_synack_step", "server_syn_step", "server_ack_step", "first_byte_step"),
     "egress": ("outgoing_step",),
 }
-# Steps are put in one by one while traffic goes on, and what looks at SYNs last: a SYN whose SYN-ACK passed unseen would
-# be taken for unanswered.
+# Steps are put in one by one while traffic goes on, and what looks at SYNs last: a SYN whose SYN-ACK passed unseen
+# would be taken for unanswered.
 ORDER: Final = ("first_byte_step", "server_ack_step", "client_synack_step", "outgoing_step", "server_syn_step")
 STEP_ARRAYS: Final = tuple(f"{name}_steps" for name in STEPS)
 
