@@ -22,6 +22,8 @@
 #include "peers.h"
 #include "progress.h"
 #include "client.h"
+#include "verdict.h"
+#include "unseen.h"
 #include "server.h"
 
 #define GO_ON 1

@@ -44,9 +44,9 @@ static __always_inline int answers(struct segment *s, struct handshake *h)
 }
 
 /*
- * The handshake that a SYN-ACK belongs to. A listener's may bear other addresses than its SYN did when it came to the listener,
- * where this host translates them (a port redirected, say). The SYN is the last one on this CPU then: the kernel answers a
- * SYN at once (tcp_conn_request). The translation is kept for when the SYN-ACK is sent again.
+ * The handshake that a SYN-ACK belongs to. A listener's may bear other addresses than its SYN did when it came to the
+ * listener, where this host translates them (a port redirected, say). The SYN is the last one on this CPU then: the kernel
+ * answers a SYN at once (tcp_conn_request). The translation is kept for when the SYN-ACK is sent again.
  */
 static __always_inline struct handshake *answered(struct segment *s, struct flow *flow)
 {

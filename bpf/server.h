@@ -2,20 +2,6 @@
 #ifndef TFOTOP_SERVER_H
 #define TFOTOP_SERVER_H
 
-static __always_inline u8 wants_fast_open(struct handshake *h)
-{
-	return h->syn_data_bytes || h->cookie_len != NO_COOKIE_LEN;
-}
-
-/* Without a child the kernel acknowledged only the SYN: what the client had asked for names the outcome. */
-static __always_inline void decline(struct handshake *h, u8 reason)
-{
-	u8 request = h->cookie_len == 0 && !h->syn_data_bytes;
-
-	h->outcome = !wants_fast_open(h) ? PLAIN : request ? COOKIE_REFUSED : REJECTED;
-	h->reason = h->outcome == PLAIN ? NO_REASON : reason;
-}
-
 static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct options *o,
 				       struct flow *flow, u32 netns, u64 now)
 {
@@ -39,36 +25,6 @@ static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *s
 	if (known) {
 		known->syn_retransmits++;
 		known->last_syn_ns = now;
-	}
-}
-
-/* What was in the way, corrected by what the SYN-ACK shows: a cookie in it means that queue and key were there. */
-static __always_inline u8 why_declined(struct handshake *h, struct options *o)
-{
-	u8 given = o->cookie_len != NO_COOKIE_LEN && o->cookie_len;
-	u8 presented = h->cookie_len != NO_COOKIE_LEN && h->cookie_len;
-
-	if (given && presented)
-		return o->cookie_id == h->cookie_id ? FAILED_CHILD : BAD_COOKIE;
-	return h->reason;
-}
-
-static __always_inline void judge_server(struct handshake *h, struct options *o, u8 child)
-{
-	u8 given = o->cookie_len != NO_COOKIE_LEN && o->cookie_len;
-
-	if (child) {
-		h->outcome = ACCEPTED;
-		h->reason = NO_REASON;
-		h->variant = h->cookie_len == NO_COOKIE_LEN || !h->cookie_len ? NO_COOKIE :
-			     given ? BACKUP_KEY : NO_VARIANT;
-		if (h->syn_data_bytes)
-			h->first_byte_ns = h->syn_ns;
-	} else if (given && h->cookie_len == 0 && !h->syn_data_bytes) {
-		h->outcome = COOKIE_GRANTED;
-		h->reason = NO_REASON;
-	} else {
-		decline(h, why_declined(h, o));
 	}
 }
 
@@ -122,45 +78,6 @@ static __always_inline int acknowledges_synack(struct bpf_sock *sk, struct segme
 	return tp && beyond <= tp->snd_nxt - h->synack_isn - 1 + 0xffff;
 }
 
-/*
- * Kernels before 6.6 or so do not show the SYN-ACK of an IPv6 listener to cgroup programs (its skb belongs to the request, and
- * BPF_CGROUP_RUN_PROG_INET_EGRESS compared that with the listener). A child's they do show, so what is left was not accepted,
- * and what stood in the way is known from the SYN. The peer has not proved itself: its ACK cannot be checked.
- */
-static __always_inline void infer(struct segment *s, struct flow *flow, struct handshake *h, u64 now)
-{
-	if (h->max_qlen == UNKNOWN)		/* no BTF: nothing to infer it from */
-		return;
-	if (h->cookie_len == 0 && !h->syn_data_bytes && h->reason == NO_REASON)
-		h->outcome = COOKIE_GRANTED;
-	else
-		decline(h, h->reason);
-	h->ack_ns = now;
-	if (now - h->last_syn_ns < SYN_RTO_NS)
-		h->rtt_us = (now - h->last_syn_ns) / 1000;
-	if (s->payload)
-		h->first_byte_ns = now;
-	count(flow, h);
-}
-
-/* An ACK for a SYN-ACK that no socket sent: it was a SYN cookie (tcp_get_cookie_sock). */
-static __always_inline void cookie_ack(struct bpf_sock *sk, struct segment *s, struct flow *flow, struct handshake *h,
-				       u64 now)
-{
-	int zero = 0;
-	u32 *seen = sighted.lookup(&zero);
-
-	if (sk->state != LISTEN || !(s->flags & ACK) || s->flags & RST || s->seq != h->isn + 1)
-		return;
-	if (!s->v4 && seen && !*seen) {
-		infer(s, flow, h, now);
-		return;
-	}
-	decline(h, SYN_COOKIES);
-	count(flow, h);
-	finish(flow, h, now);
-}
-
 /* 1 if there is no such handshake. */
 static __always_inline int server_ack(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct options *o,
 				       struct flow *flow, u64 now)
@@ -172,7 +89,7 @@ static __always_inline int server_ack(struct __sk_buff *skb, struct bpf_sock *sk
 	if (!h)
 		return 1;
 	if (h->outcome == UNDECIDED) {
-		cookie_ack(sk, s, flow, h, now);
+		unseen_ack(skb, sk, s, flow, h, now);
 		return 0;
 	}
 	if (s->flags & RST) {

@@ -75,3 +75,23 @@ def filtering(namespace: Namespace, rule: str, hook: str = "input") -> Iterator[
         yield placed
     finally:
         placed.close()
+
+
+@contextmanager
+def hiding_synacks(server: Namespace, client: Namespace, device: str = "eth0") -> Iterator[None]:
+    """The server's SYN-ACKs leave as copies without a socket, as IPsec has them leave: no cgroup hook sees them go.
+
+    >>> with hiding_synacks(bed.server, bed.client):
+    ...     exchange(...)
+    """
+    table = f"bed{next(_tables)}"
+    chain = "type filter hook output priority mangle; policy accept"
+    families = {"ip": client.v4, "ip6": client.v6}
+    for family, address in families.items():
+        rule = f'meta mark 1 accept\n{SYN_ACK} meta mark set 1 dup to {address} device "{device}" drop'
+        server.command("nft", "-f", "-", input=f"table {family} {table} {{\nchain bed {{\n{chain};\n{rule}\n}}\n}}\n")
+    try:
+        yield
+    finally:
+        for family in families:
+            server.command("nft", "delete", "table", family, table)

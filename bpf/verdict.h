@@ -1,0 +1,49 @@
+/* What became of a SYN on the server, from what it asked for and what answered it. */
+#ifndef TFOTOP_VERDICT_H
+#define TFOTOP_VERDICT_H
+
+static __always_inline u8 wants_fast_open(struct handshake *h)
+{
+	return h->syn_data_bytes || h->cookie_len != NO_COOKIE_LEN;
+}
+
+/* Without a child the kernel acknowledged only the SYN: what the client had asked for names the outcome. */
+static __always_inline void decline(struct handshake *h, u8 reason)
+{
+	u8 request = h->cookie_len == 0 && !h->syn_data_bytes;
+
+	h->outcome = !wants_fast_open(h) ? PLAIN : request ? COOKIE_REFUSED : REJECTED;
+	h->reason = h->outcome == PLAIN ? NO_REASON : reason;
+}
+
+/* What was in the way, corrected by what the SYN-ACK shows: a cookie in it means that queue and key were there. */
+static __always_inline u8 why_declined(struct handshake *h, struct options *o)
+{
+	u8 given = o->cookie_len != NO_COOKIE_LEN && o->cookie_len;
+	u8 presented = h->cookie_len != NO_COOKIE_LEN && h->cookie_len;
+
+	if (given && presented)
+		return o->cookie_id == h->cookie_id ? FAILED_CHILD : BAD_COOKIE;
+	return h->reason;
+}
+
+static __always_inline void judge_server(struct handshake *h, struct options *o, u8 child)
+{
+	u8 given = o->cookie_len != NO_COOKIE_LEN && o->cookie_len;
+
+	if (child) {
+		h->outcome = ACCEPTED;
+		h->reason = NO_REASON;
+		h->variant = h->cookie_len == NO_COOKIE_LEN || !h->cookie_len ? NO_COOKIE :
+			     given ? BACKUP_KEY : NO_VARIANT;
+		if (h->syn_data_bytes)
+			h->first_byte_ns = h->syn_ns;
+	} else if (given && h->cookie_len == 0 && !h->syn_data_bytes) {
+		h->outcome = COOKIE_GRANTED;
+		h->reason = NO_REASON;
+	} else {
+		decline(h, why_declined(h, o));
+	}
+}
+
+#endif
