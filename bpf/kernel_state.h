@@ -47,6 +47,17 @@ static __always_inline int read_listener(struct bpf_sock *sk, struct listener_st
 	return 1;
 }
 
+/* The sequence number of the SYN-ACK that was sent for a request (NEW_SYN_RECV). */
+static __always_inline int read_request_isn(struct bpf_sock *request, u32 *isn)
+{
+	void *tcp_request = bpf_skc_to_tcp_request_sock(request);
+
+	if (!tcp_request)
+		return 0;
+	*isn = READ(tcp_request, REQUEST_ISN);
+	return 1;
+}
+
 /* Why a client's SYN carries no option, where that can be known: the caller asked for Fast Open and did not get it. */
 static __always_inline u8 why_plain(struct bpf_sock *sk, u32 *tcp_fastopen)
 {
@@ -67,6 +78,7 @@ static __always_inline u8 why_plain(struct bpf_sock *sk, u32 *tcp_fastopen)
 
 static __always_inline u32 read_namespace(struct bpf_sock *sk, struct flow *flow) { return 0; }
 static __always_inline int read_listener(struct bpf_sock *sk, struct listener_state *l) { return 0; }
+static __always_inline int read_request_isn(struct bpf_sock *request, u32 *isn) { return 0; }
 static __always_inline u8 why_plain(struct bpf_sock *sk, u32 *tcp_fastopen) { return NO_REASON; }
 
 #endif

@@ -43,12 +43,22 @@ static __always_inline int answers(struct segment *s, struct handshake *h)
 	return h && s->ack - h->isn - 1 <= h->syn_data_bytes;
 }
 
+#define AT_ONCE_NS 10000000ULL
+
+/* Whether this SYN-ACK may be the answer to the last SYN on this CPU: the kernel answers a SYN at once (tcp_conn_request). */
+static __always_inline int answers_at_once(struct segment *s, struct flow *flow, struct flow *syn, struct handshake *h, u64 now)
+{
+	u8 v4 = *(u64 *)syn->peer == 0 && *(__be32 *)(syn->peer + 8) == bpf_htonl(0xffff);
+
+	return answers(s, h) && h->outcome == UNDECIDED && !explains_silence(h->reason) && now - h->last_syn_ns < AT_ONCE_NS &&
+	       v4 == s->v4 && syn->netns_cookie == flow->netns_cookie;
+}
+
 /*
  * The handshake that a SYN-ACK belongs to. A listener's may bear other addresses than its SYN did when it came to the
- * listener, where this host translates them (a port redirected, say). The SYN is the last one on this CPU then: the kernel
- * answers a SYN at once (tcp_conn_request). The translation is kept for when the SYN-ACK is sent again.
+ * listener, where this host translates them (a port redirected, say). The translation is kept for when it is sent again.
  */
-static __always_inline struct handshake *answered(struct segment *s, struct flow *flow)
+static __always_inline struct handshake *answered(struct segment *s, struct flow *flow, u64 now)
 {
 	struct handshake *h = handshakes.lookup(flow);
 	struct flow *original;
@@ -63,10 +73,10 @@ static __always_inline struct handshake *answered(struct segment *s, struct flow
 			return h;
 	}
 	original = last_syn.lookup(&only);
-	if (!original || original->netns_cookie != flow->netns_cookie)
+	if (!original)
 		return NULL;
 	h = handshakes.lookup(original);
-	if (!answers(s, h))
+	if (!answers_at_once(s, flow, original, h, now))
 		return NULL;
 	translated.update(flow, original);
 	return h;

@@ -96,23 +96,15 @@ static __always_inline struct handshake *track(struct flow *flow, struct handsha
 static __always_inline int connection_begins(struct flow *flow, struct segment *s, u64 now)
 {
 	struct handshake *h = handshakes.lookup(flow);
-	struct peer *peer = NULL;
-	u8 first_byte, unproven;
 
 	if (!h)
 		return 0;
 	if (h->outcome == UNDECIDED || (flow->role == SERVER && !h->ack_ns))
 		return 1;
-	unproven = flow->role == SERVER && !h->synack_ns;	/* until now: only a proven peer has a child (infer) */
-	if (unproven)
-		peer = count_for_peer(flow, h, now);
-	first_byte = unproven && h->first_byte_ns;
 	if (s->payload && !h->first_byte_ns) {
 		h->first_byte_ns = now;
-		first_byte = 1;
+		count_first_byte(find_peer(flow, h, now), h);
 	}
-	if (first_byte)
-		count_first_byte(peer ? peer : find_peer(flow, h, now), h);
 	if (flow->role == CLIENT)
 		forget_caller(h->socket_cookie);
 	finish(flow, h, now);

@@ -31,7 +31,7 @@ static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *s
 static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s, struct options *o, struct flow *flow,
 					  u64 now)
 {
-	struct handshake *h = answered(s, flow);
+	struct handshake *h = answered(s, flow, now);
 	int zero = 0;
 	u32 *seen = sighted.lookup(&zero);
 
@@ -88,10 +88,8 @@ static __always_inline int server_ack(struct __sk_buff *skb, struct bpf_sock *sk
 
 	if (!h)
 		return 1;
-	if (h->outcome == UNDECIDED) {
-		unseen_ack(skb, sk, s, flow, h, now);
+	if (h->outcome == UNDECIDED && !uncover(skb, sk, s, flow, h, now))
 		return 0;
-	}
 	if (s->flags & RST) {
 		if (s->seq == h->isn + 1 + h->syn_data_acked_bytes)
 			finish(flow, h, now);

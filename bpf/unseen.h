@@ -6,12 +6,18 @@
 #ifndef TFOTOP_UNSEEN_H
 #define TFOTOP_UNSEEN_H
 
-/* Whether the kernel holds a request for this connection, as it does between a SYN-ACK and its ACK but for SYN cookies. */
-static __always_inline int has_request(struct __sk_buff *skb, struct segment *s, struct flow *flow)
+/*
+ * Whether the kernel holds a request for this connection, as it does between a SYN-ACK and its ACK but for SYN cookies; or
+ * already the child that another segment has made of it, on another CPU.
+ */
+enum request { NO_REQUEST, CHILD, REQUEST, REQUEST_WITH_ISN };
+
+static __always_inline int find_request(struct __sk_buff *skb, struct segment *s, struct flow *flow, u32 *isn)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *found;
-	u32 size, state;
+	u32 size;
+	int result;
 
 	if (s->v4) {
 		__builtin_memcpy(&tuple.ipv4.saddr, flow->peer + 12, 4);
@@ -28,75 +34,80 @@ static __always_inline int has_request(struct __sk_buff *skb, struct segment *s,
 	}
 	found = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!found)
-		return 0;
-	state = found->state;
+		return NO_REQUEST;
+	if (found->state != NEW_SYN_RECV)
+		result = found->state == LISTEN ? NO_REQUEST : CHILD;
+	else
+		result = read_request_isn(found, isn) ? REQUEST_WITH_ISN : REQUEST;
 	bpf_sk_release(found);
-	return state == NEW_SYN_RECV;
+	return result;
 }
 
-/* The ACK of a SYN-ACK that was not seen: the kernel sent that at once (tcp_conn_request). */
-static __always_inline void infer_ack(struct handshake *h, u64 now)
+static __always_inline int asks_only(struct handshake *h)
 {
-	h->ack_ns = now;
-	if (now - h->last_syn_ns < SYN_RTO_NS)
-		h->rtt_us = (now - h->last_syn_ns) / 1000;
+	return h->cookie_len == 0 && !h->syn_data_bytes;
 }
 
-/*
- * A listener's says that nothing was accepted, and what stood in the way is known from the SYN. The peer has not proved
- * itself: its ACK cannot be checked.
- */
-static __always_inline void infer(struct segment *s, struct flow *flow, struct handshake *h, u64 now)
+/* The kernel sent it at once (tcp_conn_request). If another SYN or much time came in between, it was sent again. */
+static __always_inline void place_synack(struct handshake *h, u32 isn, u64 now)
 {
-	if (h->max_qlen == UNKNOWN && wants_fast_open(h))	/* no BTF: nothing to infer it from */
-		return;
-	if (h->cookie_len == 0 && !h->syn_data_bytes && h->reason == NO_REASON)
+	h->synack_isn = isn;
+	h->synack_ns = h->last_synack_ns = h->last_syn_ns;
+	h->synack_retransmits = h->syn_retransmits || now - h->last_syn_ns > SYN_RTO_NS;
+}
+
+/* A listener's SYN-ACK says that nothing was accepted, and what stood in the way is known from the SYN. 1: go on with the ACK. */
+static __always_inline int uncover_listeners(struct __sk_buff *skb, struct segment *s, struct flow *flow,
+					     struct handshake *h, u64 now)
+{
+	int only = 0, request;
+	u32 isn = 0, *seen = sighted.lookup(&only);
+
+	if (s->seq != h->isn + 1)
+		return 0;
+	request = find_request(skb, s, flow, &isn);
+	if (request == CHILD || (request == NO_REQUEST && explains_silence(h->reason)))
+		return 0;			/* decided there; or nothing was sent, so what comes is no answer */
+	if (request == NO_REQUEST && (s->v4 || (seen && *seen)))
+		decline(h, SYN_COOKIES);	/* no socket sent it (tcp_get_cookie_sock) */
+	else if (asks_only(h) && h->max_qlen == UNKNOWN)
+		return 0;			/* without BTF this may have been granted or not */
+	else if (asks_only(h) && h->reason == NO_REASON)
 		h->outcome = COOKIE_GRANTED;
 	else
 		decline(h, h->reason);
-	infer_ack(h, now);
-	if (s->payload)
-		h->first_byte_ns = now;
 	count(flow, h);
+	if (request != REQUEST_WITH_ISN) {	/* nothing can prove that the peer received it */
+		finish(flow, h, now);
+		return 0;
+	}
+	place_synack(h, isn, now);
+	return 1;
 }
 
-/* A child is there before the ACK only if the SYN was accepted, and knows what it sent. */
-static __always_inline void infer_child(struct bpf_sock *sk, struct segment *s, struct flow *flow, struct handshake *h,
-					u64 now)
+/* A child is there before the ACK only if the SYN was accepted: SYN_RECV, or closed by now. 1: go on with the ACK. */
+static __always_inline int uncover_childs(struct bpf_sock *sk, struct flow *flow, struct handshake *h, u64 now)
 {
 	struct options none = { .cookie_len = NO_COOKIE_LEN };
 	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
-	struct peer *peer;
 
-	if (!tp || !(s->flags & ACK) || s->flags & RST || s->ack - tp->snd_una > tp->snd_nxt - tp->snd_una + 0xffff)
-		return;
-	h->synack_ns = h->last_syn_ns;
+	if (!tp || asks_only(h) || !wants_fast_open(h))
+		return 0;
 	h->syn_data_acked_bytes = h->syn_data_bytes;
 	judge_server(h, &none, 1);
-	infer_ack(h, now);
 	count(flow, h);
-	peer = count_for_peer(flow, h, now);
-	if (!h->first_byte_ns)
-		return;
-	count_first_byte(peer, h);
-	finish(flow, h, now);
+	place_synack(h, tp->snd_una - 1, now);
+	return 1;
 }
 
-/* Where the kernel holds no request, the SYN-ACK was a SYN cookie (tcp_get_cookie_sock). */
-static __always_inline void unseen_ack(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct flow *flow,
-				       struct handshake *h, u64 now)
+static __always_inline int uncover(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s, struct flow *flow,
+				   struct handshake *h, u64 now)
 {
-	if (sk->state == SYN_RECV)
-		infer_child(sk, s, flow, h, now);
-	if (sk->state != LISTEN || !(s->flags & ACK) || s->flags & RST || s->seq != h->isn + 1)
-		return;
-	if (has_request(skb, s, flow)) {
-		infer(s, flow, h, now);
-		return;
-	}
-	decline(h, SYN_COOKIES);
-	count(flow, h);
-	finish(flow, h, now);
+	if (!(s->flags & ACK) || s->flags & RST)
+		return 0;
+	if (sk->state == LISTEN)
+		return uncover_listeners(skb, s, flow, h, now);
+	return uncover_childs(sk, flow, h, now);
 }
 
 #endif

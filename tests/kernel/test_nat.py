@@ -3,10 +3,12 @@
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from .bed import Bed, Namespace, Server, exchange
+from .bed import Bed, Namespace, Server, exchange, port_of, until
+from .bed.conditions import full_accept_queue
 from .bed.handmade import Handmade
 from .bed.nat import translating
 from .bed.segments import ACK
@@ -98,3 +100,30 @@ def test_a_synack_that_is_sent_again(bed: Bed, sight: Sight) -> None:
         stranger.reset(bed.server.v4, syn, answer)
         (seen,) = sight.next(bed.server)
     shows(seen, outcome="plain", handshake_rtt_us=None, local=name(bed.server.v4, server.port))
+
+
+@pytest.mark.usefixtures("one_cpu")
+def test_a_synack_sent_again_answers_no_other_syn(bed: Bed, sight: Sight) -> None:
+    """A SYN from a forged address, just before the SYN-ACK of an older one with its sequence number goes out again."""
+    server, stranger = Server.start(bed.server), Handmade(bed.client, bed.server)
+    full = full_accept_queue(bed.client, bed.server)
+    sight.next(bed.server)
+    older = stranger.syn(server.port)
+    answer = stranger.ask(bed.server.v4, older)
+    assert answer
+    shows(sight.next(bed.server)[0], outcome="plain")  # settled, after two more SYN-ACKs
+    forged = stranger.syn(port_of(full))
+
+    def answered_again() -> bool:
+        stranger.send(bed.server.v4, forged)
+        return stranger.receive(older.sport, 0.002) is not None
+
+    while stranger.receive(older.sport, 0.01):
+        pass
+    until(answered_again, 9, "the SYN-ACK once more")
+    stranger.send(bed.server.v4, replace(forged, flags=ACK, seq=forged.seq + 1, ack=answer.seq + 1))
+    stranger.reset(bed.server.v4, older, answer)
+    stranger.send(bed.server.v4, replace(forged, seq=77_000))  # ends it: the same ports begin anew
+    (seen,) = sight.next(bed.server)
+    shows(seen, outcome="unanswered", reason="accept_queue_full")
+    assert [peer for peer in sight.peers(bed.server) if peer.address == stranger.v4] == []

@@ -2,14 +2,31 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from .bed import REQUEST, Bed, Server, exchange, forget_cookies, rotate_key, settings
+from .bed import (
+    REQUEST,
+    Bed,
+    Server,
+    begin,
+    exchange,
+    forget_cookies,
+    listen,
+    port_of,
+    rotate_key,
+    settings,
+    until,
+)
 from .bed.conditions import syn_cookies
 from .bed.filters import hiding_synacks
-from .bed.traffic import Mode
-from .watching import Event, Sight, shows
+from .bed.handmade import Handmade
+from .bed.segments import ACK, RST
+from .bed.traffic import MSG_FASTOPEN, Mode
+from .running import hiding
+from .test_outcomes import answer_and_close
+from .watching import Event, Events, Sight, shows
 
 pytestmark = pytest.mark.sensor
 
@@ -58,9 +75,98 @@ def test_declined(bed: Bed, sight: Sight) -> None:
 
 
 @pytest.mark.usefixtures("hidden")
-def test_syn_cookies_are_still_told_apart(bed: Bed, sight: Sight) -> None:
+def test_syn_cookies_are_told_apart(bed: Bed, sight: Sight, without_btf: Events) -> None:
+    """Without BTF nobody knows at the SYN that its answer will be a cookie, and a grant is not told from a refusal."""
     server = Server.start(bed.server, 16, family=socket.AF_INET6)
     visit(bed, sight, False, server.port)
+    shows(visit(bed, sight, False, server.port), outcome="accepted")
+    shows(visit(bed, sight, False, server.port, "plain"), outcome="plain")
     syn_cookies(bed.server)
     shows(visit(bed, sight, False, server.port), outcome="rejected", reason="syn_cookies")
+    settings.mode(bed.server, settings.CLIENT)
+    bed.server.sysctl("net.ipv4.tcp_syncookies", 0)
+    shows(visit(bed, sight, False, server.port), outcome="rejected", reason="server_bit_off")
     sight.agrees()
+    here = f"{bed.server.v4}:{server.port}"
+    told = without_btf.collect(lambda event: event["local"] == here, 5)
+    assert [(e["outcome"], e["reason"]) for e in told] == [
+        ("unanswered", None),
+        ("accepted", None),
+        ("plain", None),
+        ("rejected", "syn_cookies"),
+        ("rejected", None),
+    ]
+
+
+@pytest.fixture
+def without_btf() -> Iterator[Events]:
+    """It has no namespaces either, so its events are known by their addresses."""
+    events = Events(within=hiding("mount --bind /dev/null /sys/kernel/btf/vmlinux"))
+    try:
+        yield events
+    finally:
+        events.close()
+
+
+@pytest.mark.usefixtures("hidden")
+def test_forged_segments_prove_nothing(bed: Bed, sight: Sight) -> None:
+    """Who cannot see the SYN-ACK does not know its sequence number, whatever is sent behind the ACK."""
+    server, stranger = Server.start(bed.server), Handmade(bed.client, bed.server)
+    syn = stranger.syn(server.port)
+    answer = stranger.ask(bed.server.v4, syn)
+    assert answer
+    forged = answer.reply(ACK, ack=(answer.seq + 12345) % 2**32)
+    for segment in (forged, replace(forged, payload=b"data")):
+        stranger.send(bed.server.v4, segment)
+    until(lambda: sum(t.handshakes for t in sight.totals(bed.server)) == 1, what="the handshake in the totals")
+    assert sight.peers(bed.server) == []
+    shows(sight.next(bed.server)[0], outcome="plain", handshake_rtt_us=None, first_byte_us=None)
+
+
+@pytest.mark.usefixtures("hidden")
+def test_a_request_in_the_ack(bed: Bed, sight: Sight) -> None:
+    server, stranger = Server.start(bed.server), Handmade(bed.client, bed.server)
+    answer = stranger.ask(bed.server.v4, stranger.syn(server.port))
+    assert answer
+    stranger.send(bed.server.v4, answer.reply(ACK, payload=b"data"))
+    (seen,) = sight.next(bed.server)
+    shows(seen, outcome="plain")
+    assert 0 < seen["handshake_rtt_us"] <= seen["first_byte_us"]
+    (peer,) = sight.peers(bed.server)
+    assert (peer.outcomes, peer.without_tfo.count) == ({"plain": 1}, 1)
+    stranger.send(bed.server.v4, answer.reply(RST, seq=answer.ack + 4))
+
+
+@pytest.mark.usefixtures("hidden")
+def test_a_listener_that_waits_for_the_request(bed: Bed, sight: Sight) -> None:
+    """TCP_DEFER_ACCEPT: the kernel forgets the ACK, and makes the child of the segment behind it."""
+    listener = listen(bed.server)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+    with begin(bed.client, bed.server.v4) as sock:
+        sock.connect((bed.server.v4, port_of(listener)))
+        until(lambda: sight.totals(bed.server), what="the handshake in the totals")
+        sock.send(REQUEST)
+        answer_and_close(listener)
+        assert sock.recv(64)
+    shows(sight.pair()[1], outcome="plain")
+    (peer,) = sight.peers(bed.server)
+    assert (peer.outcomes, peer.without_tfo.count) == ({"plain": 1}, 1)
+
+
+@BOTH
+def test_a_child_that_is_closed_before_the_ack(slow_bed: Bed, slow_sight: Sight, six: bool) -> None:
+    """A short answer over a slow link: the child is in FIN_WAIT1 when the client's ACK comes."""
+    listener = listen(slow_bed.server, family=socket.AF_INET6)
+    address = slow_bed.server.v6 if six else slow_bed.server.v4
+    with hiding_synacks(slow_bed.server, slow_bed.client):
+        for outcome in ("cookie_granted", "accepted"):
+            with begin(slow_bed.client, address) as sock:
+                sock.sendto(REQUEST, MSG_FASTOPEN, (address, port_of(listener)))
+                answer_and_close(listener)
+                assert sock.recv(64)
+            client, seen = slow_sight.pair()
+            assert (client["outcome"], seen["outcome"]) == (outcome, outcome)
+            assert 20_000 < seen["handshake_rtt_us"] < 900_000
+    (peer,) = slow_sight.peers(slow_bed.server)
+    assert peer.outcomes == {"cookie_granted": 1, "accepted": 1}
+    slow_sight.agrees()

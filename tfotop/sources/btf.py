@@ -28,6 +28,7 @@ MEMBERS: Final = {
     "REQUEST_QLEN": ("inet_connection_sock", "icsk_accept_queue.qlen.counter"),
     "ACCEPT_QLEN": ("sock", "sk_ack_backlog"),
     "BACKLOG": ("sock", "sk_max_ack_backlog"),
+    "REQUEST_ISN": ("tcp_request_sock", "snt_isn"),
     "FASTOPEN_REQ": ("tcp_sock", "fastopen_req"),
 }
 

@@ -33,7 +33,7 @@ def is_over(raw: RawHandshake, mono_ns: int) -> bool:
 
 
 def infer(raw: RawHandshake) -> tuple[int, int]:
-    """Outcome and reason of a SYN whose SYN-ACK is hidden, as in bpf/server.h: it was not accepted."""
+    """Outcome and reason of a SYN whose SYN-ACK is hidden, as in bpf/unseen.h: it was not accepted."""
     if raw.cookie_len == layout.NO_COOKIE_LEN and not raw.syn_data_bytes:
         return OUTCOMES.index("plain"), 0
     if raw.cookie_len or raw.syn_data_bytes:
