@@ -43,11 +43,6 @@ static __always_inline int find_request(struct __sk_buff *skb, struct segment *s
 	return result;
 }
 
-static __always_inline int asks_only(struct handshake *h)
-{
-	return h->cookie_len == 0 && !h->syn_data_bytes;
-}
-
 /* The kernel sent it at once (tcp_conn_request). If another SYN or much time came in between, it was sent again. */
 static __always_inline void place_synack(struct handshake *h, u32 isn, u64 now)
 {
@@ -57,8 +52,8 @@ static __always_inline void place_synack(struct handshake *h, u32 isn, u64 now)
 }
 
 /* A listener's SYN-ACK says that nothing was accepted, and what stood in the way is known from the SYN. 1: go on with the ACK. */
-static __always_inline int uncover_listeners(struct __sk_buff *skb, struct segment *s, struct flow *flow,
-					     struct handshake *h, u64 now)
+static __always_inline int uncover_from_listener(struct __sk_buff *skb, struct segment *s, struct flow *flow,
+						 struct handshake *h, u64 now)
 {
 	int only = 0, request;
 	u32 isn = 0, *seen = sighted.lookup(&only);
@@ -86,7 +81,7 @@ static __always_inline int uncover_listeners(struct __sk_buff *skb, struct segme
 }
 
 /* A child is there before the ACK only if the SYN was accepted: SYN_RECV, or closed by now. 1: go on with the ACK. */
-static __always_inline int uncover_childs(struct bpf_sock *sk, struct flow *flow, struct handshake *h, u64 now)
+static __always_inline int uncover_from_child(struct bpf_sock *sk, struct flow *flow, struct handshake *h, u64 now)
 {
 	struct options none = { .cookie_len = NO_COOKIE_LEN };
 	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
@@ -106,8 +101,8 @@ static __always_inline int uncover(struct __sk_buff *skb, struct bpf_sock *sk, s
 	if (!(s->flags & ACK) || s->flags & RST)
 		return 0;
 	if (sk->state == LISTEN)
-		return uncover_listeners(skb, s, flow, h, now);
-	return uncover_childs(sk, flow, h, now);
+		return uncover_from_listener(skb, s, flow, h, now);
+	return uncover_from_child(sk, flow, h, now);
 }
 
 #endif

@@ -7,12 +7,16 @@ static __always_inline u8 wants_fast_open(struct handshake *h)
 	return h->syn_data_bytes || h->cookie_len != NO_COOKIE_LEN;
 }
 
+/* A cookie request and nothing else. */
+static __always_inline u8 asks_only(struct handshake *h)
+{
+	return h->cookie_len == 0 && !h->syn_data_bytes;
+}
+
 /* Without a child the kernel acknowledged only the SYN: what the client had asked for names the outcome. */
 static __always_inline void decline(struct handshake *h, u8 reason)
 {
-	u8 request = h->cookie_len == 0 && !h->syn_data_bytes;
-
-	h->outcome = !wants_fast_open(h) ? PLAIN : request ? COOKIE_REFUSED : REJECTED;
+	h->outcome = !wants_fast_open(h) ? PLAIN : asks_only(h) ? COOKIE_REFUSED : REJECTED;
 	h->reason = h->outcome == PLAIN ? NO_REASON : reason;
 }
 
@@ -38,7 +42,7 @@ static __always_inline void judge_server(struct handshake *h, struct options *o,
 			     given ? BACKUP_KEY : NO_VARIANT;
 		if (h->syn_data_bytes)
 			h->first_byte_ns = h->syn_ns;
-	} else if (given && h->cookie_len == 0 && !h->syn_data_bytes) {
+	} else if (given && asks_only(h)) {
 		h->outcome = COOKIE_GRANTED;
 		h->reason = NO_REASON;
 	} else {
