@@ -141,16 +141,12 @@ def load(bcc: Any, bpf: Any, name: str, program_type: str, attach_type: int) -> 
 
 
 def attach(bcc: Any, bpf: Any, libbpf: Libbpf) -> list[int]:
-    """Load each program and link it to the root of cgroup v2; the descriptors of the links."""
+    """Load each program, link it to the root of cgroup v2, and begin; the descriptors of the links."""
     try:
         root = open_root()
     except OSError as error:
         raise Refused(f"no cgroup v2 to attach to: {error}", "mount -t cgroup2 none /sys/fs/cgroup") from error
-    steps = {
-        name: (caller, slot, load(bcc, bpf, name, *PROGRAMS[caller]))
-        for caller, names in STEPS.items()
-        for slot, name in enumerate(names)
-    }
+    steps = {name: load(bcc, bpf, name, *PROGRAMS[caller]) for caller, names in STEPS.items() for name in names}
     links = []
     for name, (program_type, attach_type) in PROGRAMS.items():
         link = libbpf.lib.bpf_link_create(load(bcc, bpf, name, program_type, attach_type), root, attach_type, None)
@@ -158,10 +154,16 @@ def attach(bcc: Any, bpf: Any, libbpf: Libbpf) -> list[int]:
             raise Refused(f"the kernel refused to attach {name}", "Linux 5.14 or newer is needed")
         links.append(link)
     os.close(root)
-    for name in ORDER:
-        caller, slot, program = steps[name]
-        bpf[f"{caller}_steps"][slot] = C.c_int(program)
+    begin(bpf, steps)
     return links
+
+
+def begin(bpf: Any, steps: dict[str, int]) -> None:
+    """Have the linked programs go on with their steps, given by their descriptors."""
+    places = {name: (f"{caller}_steps", slot) for caller, names in STEPS.items() for slot, name in enumerate(names)}
+    for name in ORDER:
+        array, slot = places[name]
+        bpf[array][slot] = C.c_int(steps[name])
 
 
 def prepare_mounts() -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -200,3 +201,23 @@ def test_a_package_without_its_source_says_so(monkeypatch: pytest.MonkeyPatch, t
     (tmp_path / "tfotop/bpf").mkdir(parents=True)
     (tmp_path / "tfotop/bpf/handshake.bpf.c").touch()
     assert compiler.source_directory() == tmp_path / "tfotop/bpf"
+
+
+def test_every_step_is_put_in_its_place_those_that_see_syns_last() -> None:
+    put: list[tuple[str, int, int]] = []
+
+    class Array:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def __setitem__(self, slot: int, program: Any) -> None:
+            put.append((self._name, slot, program.value))
+
+    steps = {name: number for number, name in enumerate(sum(compiler.STEPS.values(), ()))}
+    compiler.begin({name: Array(name) for name in compiler.STEP_ARRAYS}, steps)
+    assert sorted(put) == [
+        (f"{caller}_steps", slot, steps[name])
+        for caller, names in sorted(compiler.STEPS.items())
+        for slot, name in enumerate(names)
+    ]
+    assert [program for *_, program in put][-2:] == [steps["outgoing_step"], steps["server_syn_step"]]
