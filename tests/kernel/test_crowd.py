@@ -1,6 +1,7 @@
 """Many handshakes: exact totals whatever is lost on the way to the screen, and each instance counts for itself."""
 
 import time
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -68,18 +69,15 @@ def test_what_is_under_way_at_the_start_is_not_judged(bed: Bed) -> None:
     """Not even on a busy host: of each handshake that counts, every segment was seen."""
     server = Server.start(bed.server, 1024, backlog=1024)
     exchange(bed.client, bed.server.v4, server.port)
-    with bursting(bed.client, bed.server.v4, server.port):
-        sensors = [Starting(0).finish() for _ in range(2)]
-    try:
+    with ExitStack() as stack:
+        with bursting(bed.client, bed.server.v4, server.port):
+            sensors = [stack.enter_context(closing(Starting(0).finish())) for _ in range(2)]
         time.sleep(2.5)  # what has no answer is given up after 2 s
         for sensor in sensors:
             reading = sensor.read(time.monotonic_ns(), time.time_ns())
             mine = [t for t in reading.totals if t.netns_cookie in (bed.client.net_cookie, bed.server.net_cookie)]
             assert {t.role for t in mine} == {"client", "server"}
             assert {t.outcome for t in mine} == {"accepted"}, mine
-    finally:
-        for sensor in sensors:
-            sensor.close()
 
 
 def test_reuseport_siblings(bed: Bed, sight: Sight) -> None:

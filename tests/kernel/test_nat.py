@@ -13,23 +13,19 @@ from .bed.handmade import Handmade
 from .bed.nat import translating
 from .bed.segments import ACK
 from .bed.traffic import Mode
+from .test_outcomes import BOTH, address, endpoint
 from .watching import Event, Sight, shows
 
 pytestmark = pytest.mark.sensor
 
 PORT = 81  # nobody listens on it
-BOTH = pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
 
 
-def name(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def visits(sight: Sight, host: Namespace, address: str, port: int, of: tuple[Namespace, Namespace]) -> list[Event]:
+def visits(sight: Sight, host: Namespace, target: str, port: int, of: tuple[Namespace, Namespace]) -> list[Event]:
     """A first contact, a hit and a plain connection, told of both sides as such; the events of the server."""
     wanted = ("cookie_granted", "accepted", "plain")
     modes: list[Mode] = ["sendto", "sendto", "plain"]
-    made = [exchange(host, address, port, mode=mode) for mode in modes]
+    made = [exchange(host, target, port, mode=mode) for mode in modes]
     assert [one.error for one in made] == [None, None, None]
     events = [sight.next(one, 3 * of.count(one)) for one in dict.fromkeys(of)]
     by_role = {role: [e for group in events for e in group if e["role"] == role] for role in ("client", "server")}
@@ -37,7 +33,7 @@ def visits(sight: Sight, host: Namespace, address: str, port: int, of: tuple[Nam
         assert [e["outcome"] for e in mine] == list(wanted)
         assert all(e["handshake_rtt_us"] and e["first_byte_us"] is not None for e in mine), mine
     for event, one in zip(by_role["client"], made, strict=True):
-        shows(event, local=name(*one.local), peer=name(address, port), syn_retransmits=0)
+        shows(event, local=endpoint(*one.local), peer=endpoint(target, port), syn_retransmits=0)
     sight.agrees()
     return by_role["server"]
 
@@ -45,28 +41,28 @@ def visits(sight: Sight, host: Namespace, address: str, port: int, of: tuple[Nam
 @BOTH
 def test_a_client_that_is_masqueraded(bed: Bed, sight: Sight, six: bool) -> None:
     server = Server.start(bed.server, family=socket.AF_INET6)
-    address = bed.server.v6 if six else bed.server.v4
+    here = address(bed, six)
     with translating(bed.client, "postrouting", "meta l4proto tcp masquerade to :700-799"):
-        seen = visits(sight, bed.client, address, server.port, (bed.client, bed.server))
+        seen = visits(sight, bed.client, here, server.port, (bed.client, bed.server))
     assert all(700 <= int(e["peer"].rpartition(":")[2]) < 800 for e in seen)
 
 
 @BOTH
 def test_a_service_address_that_the_client_translates(bed: Bed, sight: Sight, six: bool) -> None:
     server = Server.start(bed.server, family=socket.AF_INET6)
-    address, target = (bed.server.v6, f"ip6 to [{bed.server.v6}]") if six else (bed.server.v4, f"ip to {bed.server.v4}")
-    with translating(bed.client, "output", f"tcp dport {PORT} dnat {target}:{server.port}"):
-        seen = visits(sight, bed.client, address, PORT, (bed.client, bed.server))
-    assert {e["local"] for e in seen} == {name(address, server.port)}
+    here, family = address(bed, six), "ip6" if six else "ip"
+    with translating(bed.client, "output", f"tcp dport {PORT} dnat {family} to {endpoint(here, server.port)}"):
+        seen = visits(sight, bed.client, here, PORT, (bed.client, bed.server))
+    assert {e["local"] for e in seen} == {endpoint(here, server.port)}
 
 
 @BOTH
 def test_a_port_that_the_server_redirects(bed: Bed, sight: Sight, six: bool) -> None:
     server = Server.start(bed.server, family=socket.AF_INET6)
-    address = bed.server.v6 if six else bed.server.v4
+    here = address(bed, six)
     with translating(bed.server, "prerouting", f"tcp dport {PORT} redirect to :{server.port}"):
-        seen = visits(sight, bed.client, address, PORT, (bed.client, bed.server))
-    assert {e["local"] for e in seen} == {name(address, server.port)}
+        seen = visits(sight, bed.client, here, PORT, (bed.client, bed.server))
+    assert {e["local"] for e in seen} == {endpoint(here, server.port)}
 
 
 def test_both_on_one_host(bed: Bed, sight: Sight) -> None:
@@ -99,7 +95,7 @@ def test_a_synack_that_is_sent_again(bed: Bed, sight: Sight) -> None:
         stranger.send(bed.server.v4, answer.reply(ACK))
         stranger.reset(bed.server.v4, syn, answer)
         (seen,) = sight.next(bed.server)
-    shows(seen, outcome="plain", handshake_rtt_us=None, local=name(bed.server.v4, server.port))
+    shows(seen, outcome="plain", handshake_rtt_us=None, local=endpoint(bed.server.v4, server.port))
 
 
 @pytest.mark.usefixtures("one_cpu")

@@ -25,12 +25,10 @@ from .bed.handmade import Handmade
 from .bed.segments import ACK, RST
 from .bed.traffic import MSG_FASTOPEN, Mode
 from .running import hiding
-from .test_outcomes import answer_and_close
+from .test_outcomes import BOTH, address, answer_and_close
 from .watching import Event, Events, Sight, shows
 
 pytestmark = pytest.mark.sensor
-
-BOTH = pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
 
 
 @pytest.fixture
@@ -39,10 +37,9 @@ def hidden(bed: Bed) -> Iterator[None]:
         yield
 
 
-def visit(bed: Bed, sight: Sight, six: bool, port: int, mode: Mode = "sendto", request: bytes = REQUEST) -> Event:
+def visit(bed: Bed, sight: Sight, six: bool, port: int, mode: Mode = "sendto") -> Event:
     """What tfotop says of the server's part in a visit; the client's is taken."""
-    address = bed.server.v6 if six else bed.server.v4
-    assert exchange(bed.client, address, port, request, mode=mode).error is None
+    assert exchange(bed.client, address(bed, six), port, mode=mode).error is None
     return sight.pair()[1]
 
 
@@ -157,11 +154,11 @@ def test_a_listener_that_waits_for_the_request(bed: Bed, sight: Sight) -> None:
 def test_a_child_that_is_closed_before_the_ack(slow_bed: Bed, slow_sight: Sight, six: bool) -> None:
     """A short answer over a slow link: the child is in FIN_WAIT1 when the client's ACK comes."""
     listener = listen(slow_bed.server, family=socket.AF_INET6)
-    address = slow_bed.server.v6 if six else slow_bed.server.v4
+    target = address(slow_bed, six), port_of(listener)
     with hiding_synacks(slow_bed.server, slow_bed.client):
         for outcome in ("cookie_granted", "accepted"):
-            with begin(slow_bed.client, address) as sock:
-                sock.sendto(REQUEST, MSG_FASTOPEN, (address, port_of(listener)))
+            with begin(slow_bed.client, target[0]) as sock:
+                sock.sendto(REQUEST, MSG_FASTOPEN, target)
                 answer_and_close(listener)
                 assert sock.recv(64)
             client, seen = slow_sight.pair()
