@@ -115,8 +115,8 @@ def _residents(proc: str) -> tuple[dict[int, list[int]], bool]:
     for pid in pids(proc):
         try:
             inum = os.stat(f"{proc}/{pid}/ns/net").st_ino
-        except PermissionError:
-            closed = True
+        except PermissionError:  # so says the kernel also of one that went this moment (proc_ns_get_link)
+            closed = closed or os.path.exists(f"{proc}/{pid}")
         except (FileNotFoundError, ProcessLookupError):
             continue  # gone, or a zombie: it has no namespaces (kernel/exit.c, exit_task_namespaces)
         else:
@@ -203,7 +203,7 @@ def _enter(netns: Netns) -> None:
     except (FileNotFoundError, ProcessLookupError):
         raise _Gone from None
     except PermissionError:
-        raise _Denied from None
+        raise (_Denied if os.path.lexists(netns.path) else _Gone) from None
     try:
         if os.fstat(fd).st_ino != netns.inum:
             raise _Gone

@@ -100,8 +100,8 @@ def scan(wanted: Collection[int], proc: str, pids: Collection[int]) -> tuple[dic
             for fd, target in _descriptors(f"{proc}/{pid}/fd"):
                 if target in targets:
                     found.setdefault(targets[target], {}).setdefault(pid, fd)
-        except PermissionError:
-            closed = True
+        except PermissionError:  # so says the kernel also of one that went this moment (proc_fd_access_allowed)
+            closed = closed or os.path.exists(f"{proc}/{pid}")
         except (FileNotFoundError, ProcessLookupError):
             continue  # gone meanwhile
     return found, closed

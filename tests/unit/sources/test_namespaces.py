@@ -1,6 +1,7 @@
 """Namespaces over a fake /proc: files stand for namespaces, hard links for the processes that share one."""
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -101,6 +102,24 @@ def test_a_zombie_and_a_process_gone_meanwhile_are_silent(tree: Tree) -> None:
     assert problems == []
 
 
+def test_a_process_that_goes_at_the_moment_of_the_look_is_silent(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel says EACCES then (proc_ns_get_link, fs/proc/namespaces.c), as of a process that is closed to us."""
+    tree.process("7", "web")
+    stat = os.stat
+
+    def going(path: str) -> os.stat_result:
+        if path.endswith("/7/ns/net"):
+            shutil.rmtree(tree.proc / "7")
+            raise PermissionError
+        return stat(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", going)
+        found, problems = tree.scan()
+    assert [netns.pids for netns in found] == [()]
+    assert problems == []
+
+
 def test_many_closed_processes_are_one_problem(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     for pid in range(10, 60):
         tree.process(str(pid), "web")
@@ -132,6 +151,17 @@ def test_our_own_namespace_is_visited_on_this_very_thread() -> None:
 
 def test_a_path_that_is_gone_is_silent(tmp_path: Path) -> None:
     assert visit(Netns(1, str(tmp_path / "gone")), lambda: 1, pytest.fail) is None
+
+
+def test_a_path_that_goes_at_the_moment_of_the_visit_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def going(_path: str, _flags: int) -> int:
+        raise PermissionError
+
+    problems: list[Problem] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", going)
+        assert visit(Netns(1, str(tmp_path / "gone")), lambda: 1, problems.append) is None
+    assert problems == []
 
 
 def test_a_path_with_another_inode_is_not_entered(tmp_path: Path) -> None:

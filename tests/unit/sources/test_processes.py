@@ -1,6 +1,7 @@
 """Who holds a socket, over a fake /proc of symbolic links."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,18 @@ def test_holders_that_are_all_gone_are_none(tree: Tree) -> None:
     assert processes.owner({5: 3, 7: 3}, str(tree.root)) == Holder(Process(pid=7, comm="nginx"), 3)
     (tree.root / "7" / "stat").write_bytes(b"nonsense")
     assert processes.owner({7: 3}, str(tree.root)) is None
+
+
+def test_a_process_that_goes_at_the_moment_of_the_look_is_silent(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel says EACCES then (proc_fd_access_allowed, fs/proc/base.c), as of a process that is closed to us."""
+    tree.process(11, fd4=100)
+
+    def going(path: str) -> str:
+        shutil.rmtree(tree.root / "11")
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os, "readlink", going)
+    assert holders(Processes(str(tree.root)), {100}, 0) == {}  # and nothing is reported
 
 
 def test_closed_processes_are_one_problem_as_long_as_a_socket_is_unknown(
