@@ -5,7 +5,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from tfotop.model.fold import fold
 from tfotop.model.latency import BUCKETS, FEW, bounds_us
+from tfotop.model.state import Model
 from tfotop.sample import (
     Buckets,
     Connection,
@@ -173,3 +175,12 @@ def later(of: Sample, seconds: float) -> Sample:
     """The same sample again, so many seconds later."""
     passed = int(seconds * SECOND)
     return replace(of, wall_ns=of.wall_ns + passed, mono_ns=of.mono_ns + passed)
+
+
+def folded(*samples: Sample) -> Model:
+    """The model after some samples."""
+    model = None
+    for one in samples:
+        model = fold(model, one)
+    assert model is not None
+    return model

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.scenarios import doctor
-from tests.scenarios.build import listener, peer, sample, sensor
+from tests.scenarios.build import folded, listener, peer, sample, sensor
 from tfotop.diagnosis.clients import common_network
 from tfotop.diagnosis.missed import savings
 from tfotop.diagnosis.places import endpoint, loopback, owner
@@ -91,7 +91,7 @@ def test_names_of_places() -> None:
 
 
 def model(*peers: Peer) -> Model:
-    return fold(fold(None, sample(sensor=sensor())), sample(3, sensor=sensor(peers=peers)))
+    return folded(sample(sensor=sensor()), sample(3, sensor=sensor(peers=peers)))
 
 
 def plain(address: str, number: int, rtt_us: int = 20_000, **given: object) -> Peer:
@@ -121,4 +121,4 @@ def test_a_peer_seen_before_the_window_is_known_at_once() -> None:
 def test_nothing_plain_nothing_to_save() -> None:
     assert savings(model(peer(outcomes={"accepted": 9}))) == []
     first, last = doctor.load("busy_without_fast_open_or_ebpf")
-    assert savings(fold(fold(None, first), last)) == []
+    assert savings(folded(first, last)) == []

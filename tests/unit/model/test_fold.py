@@ -8,6 +8,7 @@ from tests.scenarios.build import (
     SECOND,
     START_MONO_NS,
     counters,
+    folded,
     handshake,
     latency,
     later,
@@ -33,15 +34,6 @@ BUSY = sample(
     ),
     namespaces=(namespace(counters=counters(Passive=40, CookieReqd=10)),),
 )
-
-
-def folded(*samples: Sample) -> Model:
-    """The model after some samples."""
-    model = None
-    for one in samples:
-        model = fold(model, one)
-    assert model is not None
-    return model
 
 
 def only_peer(model: Model) -> PeerState:

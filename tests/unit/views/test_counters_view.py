@@ -5,10 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.scenarios.build import COUNTERS, NO_EBPF, counters, namespace, sample, sensor, total
-from tfotop.model.fold import fold
+from tests.scenarios.build import COUNTERS, NO_EBPF, counters, folded, namespace, sample, sensor, total
 from tfotop.model.state import Check, Model, NamespaceState
-from tfotop.sample import Sample
 from tfotop.views.tui.counters_view import (
     BARS,
     MEANINGS,
@@ -23,14 +21,6 @@ from tfotop.views.tui.counters_view import (
 from tfotop.views.tui.handshake_columns import cut
 
 NAMES = [*MEANINGS, "TCPFastOpenNew", "TCPFastOpen\x1b[31m漢字漢字漢字漢字", "InSegs"]
-
-
-def folded(*samples: Sample) -> Model:
-    model = None
-    for one in samples:
-        model = fold(model, one)
-    assert model is not None
-    return model
 
 
 def two(**given: int) -> Model:

@@ -2,30 +2,20 @@
 
 import json
 import shlex
-from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
 
 from tests.scenarios import doctor
-from tests.scenarios.build import listener
+from tests.scenarios.build import folded, listener
 from tfotop.diagnosis.finding import Finding
 from tfotop.diagnosis.findings import findings, gaps
-from tfotop.model.fold import fold
 from tfotop.model.state import Model
-from tfotop.sample import Process, Sample
+from tfotop.sample import Process
 from tfotop.views import doctor_text, findings_json, json_lines
 from tfotop.views.tui import doctor_view
 
 EVIL = "\x1b[2Jng\nx"
-
-
-def folded(samples: Sequence[Sample]) -> Model:
-    model = None
-    for one in samples:
-        model = fold(model, one)
-    assert model is not None
-    return model
 
 
 def text(model: Model, width: int = 100) -> str:
@@ -37,11 +27,11 @@ def evil() -> Model:
     first, last = doctor.load("server_bit_off_in_web")
     mine, web = last.namespaces
     listeners = (listener(process=Process(pid=1, comm=EVIL)),)
-    return folded((first, replace(last, namespaces=(mine, replace(web, name=EVIL, pid=None, listeners=listeners)))))
+    return folded(first, replace(last, namespaces=(mine, replace(web, name=EVIL, pid=None, listeners=listeners))))
 
 
 def test_the_text_of_one_finding() -> None:
-    shown = text(folded(doctor.load("blackhole")))
+    shown = text(folded(*doctor.load("blackhole")))
     assert shown == (
         "something is wrong (1 finding). Watched 3.0 s, evidence: eBPF; 0 handshakes with Fast Open and 7\n"
         "without; settings only could be judged: try --for 60 while clients connect.\n"
@@ -67,7 +57,7 @@ def test_the_text_of_one_finding() -> None:
 @pytest.mark.parametrize("name", list(doctor.CASES))
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_lines_are_no_wider_than_the_terminal_but_for_what_is_to_be_copied(name: str, width: int) -> None:
-    model = folded(doctor.load(name))
+    model = folded(*doctor.load(name))
     copied = {part for one in findings(model) if one.fix for part in (one.fix.command, one.fix.undo) if part}
     for line in text(model, width).splitlines():
         whole = any(command in line for command in copied)
@@ -76,7 +66,7 @@ def test_lines_are_no_wider_than_the_terminal_but_for_what_is_to_be_copied(name:
 
 @pytest.mark.parametrize("name", list(doctor.CASES))
 def test_a_command_is_printed_whole(name: str) -> None:
-    model = folded(doctor.load(name))
+    model = folded(*doctor.load(name))
     lines = text(model, 40).splitlines()
     for one in findings(model):
         if one.fix and one.fix.command:
@@ -86,12 +76,12 @@ def test_a_command_is_printed_whole(name: str) -> None:
 
 def test_a_healthy_host_is_one_sentence() -> None:
     assert (
-        text(folded(doctor.load("healthy"))).splitlines()[0].startswith("nothing is wrong (0 findings). Watched 3.0 s")
+        text(folded(*doctor.load("healthy"))).splitlines()[0].startswith("nothing is wrong (0 findings). Watched 3.0 s")
     )
 
 
 def test_the_estimate_is_marked_as_one() -> None:
-    last = text(folded(doctor.load("busy_without_fast_open")), 200).splitlines()[-1]
+    last = text(folded(*doctor.load("busy_without_fast_open")), 200).splitlines()[-1]
     assert last == (
         "estimate, server: 89998 of 90000 handshakes without Fast Open (100 %) came from peers seen before x their RTT"
         " (median 22.00 ms): Fast Open would save ~659985.33 ms of waiting in each second"
@@ -111,7 +101,7 @@ FIELDS = ["id", "severity", "cause", "role", "netns", "port", "handshakes", "now
 
 @pytest.mark.parametrize("name", list(doctor.CASES))
 def test_json_has_every_field_of_every_finding(name: str) -> None:
-    model = folded(doctor.load(name))
+    model = folded(*doctor.load(name))
     line = json_lines.line(findings_json.report(model, findings(model), gaps(model), 3.0))
     assert "\n" not in line
     report = json.loads(line)
@@ -130,18 +120,18 @@ def test_json_has_every_field_of_every_finding(name: str) -> None:
     ("name", "status"), [("healthy", "healthy"), ("queue_small", "wrong"), ("totals_differ", "cannot tell")]
 )
 def test_the_status(name: str, status: str) -> None:
-    model = folded(doctor.load(name))
+    model = folded(*doctor.load(name))
     assert findings_json.report(model, findings(model), gaps(model), 3.0)["status"] == status
 
 
 def test_without_ebpf_there_is_no_estimate() -> None:
-    model = folded(doctor.load("busy_without_fast_open_or_ebpf"))
+    model = folded(*doctor.load("busy_without_fast_open_or_ebpf"))
     assert findings_json.report(model, [], [], 3.0)["estimates"] is None
 
 
 def test_no_secret_is_in_it() -> None:
     """Keys and cookies are fingerprints of four digits; the commands that move keys name files."""
-    model = folded(doctor.load("keys_differ_namespaces"))
+    model = folded(*doctor.load("keys_differ_namespaces"))
     for finding in findings_json.report(model, findings(model), gaps(model), 3.0)["findings"]:
         for piece in finding["evidence"]:
             if "fingerprint" in piece["what"]:
@@ -154,18 +144,18 @@ def test_no_secret_is_in_it() -> None:
 @pytest.mark.parametrize("width", [20, 79, 119])
 def test_the_view_fits(width: int) -> None:
     for case in doctor.CASES.values():
-        assert all(len(line) <= width for line in doctor_view.lines(folded(case), width))
+        assert all(len(line) <= width for line in doctor_view.lines(folded(*case), width))
 
 
 def test_the_view_folds_a_long_command_and_loses_nothing_of_it() -> None:
-    model = folded(doctor.load("keys_differ_namespaces"))
+    model = folded(*doctor.load("keys_differ_namespaces"))
     (finding,) = findings(model)
     assert finding.fix is not None
     assert (finding.fix.command or "-") in "".join(doctor_view.lines(model, 60))
 
 
 def test_the_view_names_each_finding_and_what_is_missing() -> None:
-    lines = doctor_view.lines(folded(doctor.load("backup_key")), 100)
+    lines = doctor_view.lines(folded(*doctor.load("backup_key")), 100)
     assert lines[0] == "cannot tell (1 finding)."
     assert lines[1] == "cannot tell: the kernel's counters could not be read"
     assert any(line.startswith("1. ADVICE: a key rotation is under way") for line in lines)
@@ -177,5 +167,5 @@ def ids(found: list[Finding]) -> list[str]:
 
 
 def test_advice_does_not_shout_on_the_screen() -> None:
-    assert ids(findings(folded(doctor.load("cookie_unused")))) == ["cookie_unused"]
-    assert "something is wrong" not in doctor_view.lines(folded(doctor.load("cookie_unused")), 100)[0]
+    assert ids(findings(folded(*doctor.load("cookie_unused")))) == ["cookie_unused"]
+    assert "something is wrong" not in doctor_view.lines(folded(*doctor.load("cookie_unused")), 100)[0]

@@ -11,6 +11,7 @@ from tests.scenarios.build import (
     START_WALL_NS,
     connection,
     counters,
+    folded,
     handshake,
     latency,
     later,
@@ -20,8 +21,6 @@ from tests.scenarios.build import (
     sensor,
     total,
 )
-from tfotop.model.fold import fold
-from tfotop.model.state import Model
 from tfotop.sample import Handshake, Losses, Metric, Process, Sample
 from tfotop.views import json_lines
 
@@ -35,14 +34,6 @@ STREAM = [
     *("ts_ns", "interval_s", "tier", "btf", "agrees", "rates", "totals", "namespaces", "peers", "peers_known"),
     *("peers_evicted", "in_progress", "losses", "problems", "cost"),
 ]
-
-
-def folded(*samples: Sample) -> Model:
-    model = None
-    for one in samples:
-        model = fold(model, one)
-    assert model is not None
-    return model
 
 
 def stream(*samples: Sample) -> dict[str, object]:

@@ -9,6 +9,7 @@ from tests.scenarios.build import (
     NO_EBPF,
     START_WALL_NS,
     counters,
+    folded,
     handshake,
     latency,
     later,
@@ -19,8 +20,6 @@ from tests.scenarios.build import (
     sensor,
     total,
 )
-from tfotop.model.fold import fold
-from tfotop.model.state import Model
 from tfotop.sample import Handshake, Keys, Losses, Process, Sample, Sysctls
 from tfotop.views import text
 
@@ -147,14 +146,6 @@ def test_what_events_lost(lost: Losses, line: str | None) -> None:
 
 
 # Snapshots
-
-
-def folded(*samples: Sample) -> Model:
-    model = None
-    for one in samples:
-        model = fold(model, one)
-    assert model is not None
-    return model
 
 
 def lines(*samples: Sample) -> list[str]:
