@@ -19,7 +19,16 @@ from .watching import Events, Sight
 HERE = Path(__file__).parent
 PROGRAMS = ("ip", "nft", "ss", "nsenter")
 # Kernel tests wait more than they work: two processes do them, each its own files, one after another.
-SECOND_HALF = ("test_bed", "test_bed_trouble", "test_hostile", "test_outcomes", "test_probe", "test_probe_causes")
+SECOND_HALF = (
+    "test_bed",
+    "test_bed_trouble",
+    "test_hostile",
+    "test_outcomes",
+    "test_outcomes_client",
+    "test_outcomes_late",
+    "test_probe",
+    "test_probe_causes",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .bed import Namespace
+from .bed import Bed, Namespace, exchange
 from .bed.polling import PATIENCE
 
 Report = dict[str, Any]
@@ -112,3 +112,9 @@ class Terminal:
             return os.read(self._ours, 65536).decode().replace("\r\n", "\n")
         except OSError:  # EIO: the other end is closed
             return ""
+
+
+def visits(bed: Bed, port: int, number: int = 2, address: str = "") -> None:
+    """Visits of the client, one after the other."""
+    for _ in range(number):
+        exchange(bed.client, address or bed.server.v4, port)

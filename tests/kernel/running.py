@@ -14,6 +14,8 @@ import psutil
 
 from .bed.polling import PATIENCE
 
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+NO_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
 OURS = {"ingress", "egress", "connect4", "connect6", "release"}
 
 

@@ -5,7 +5,7 @@ import pytest
 from .bed import Bed, Server, cached_cookie, exchange, forget_cookies, settings
 from .bed.filters import filtering
 from .doctoring import ids, named, nothing, run_fix, watching, well
-from .test_outcomes import THIRD_TIMEOUT_S
+from .usual import THIRD_TIMEOUT_S
 
 pytestmark = pytest.mark.sensor
 

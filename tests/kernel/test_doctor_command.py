@@ -14,8 +14,7 @@ import pytest
 from .bed import Bed, Server, exchange, settings, until
 from .bed.conditions import listen_with_400
 from .doctoring import Terminal, nothing, watching
-from .running import ended, tfotop
-from .test_surroundings import NO_CAPABILITIES, NOBODY
+from .running import NO_CAPABILITIES, NOBODY, ended, tfotop
 
 pytestmark = pytest.mark.sensor
 

@@ -14,7 +14,7 @@ from .bed.handmade import Behaviour, FakeServer, Handmade, cookie_of, reset, sil
 from .bed.owned import owned
 from .bed.segments import ACK, DESTINATION, HOP_BY_HOP, PSH, Segment, experimental, extension, fast_open, option
 from .bed.traffic import MSG_FASTOPEN, finished
-from .test_outcomes import HIDES_V6_SYNACKS
+from .usual import HIDES_V6_SYNACKS
 from .watching import Sight, shows
 
 pytestmark = pytest.mark.sensor

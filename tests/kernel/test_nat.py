@@ -13,7 +13,7 @@ from .bed.handmade import Handmade
 from .bed.nat import translating
 from .bed.segments import ACK
 from .bed.traffic import Mode
-from .test_outcomes import BOTH, address, endpoint
+from .usual import BOTH, address, endpoint
 from .watching import Event, Sight, shows
 
 pytestmark = pytest.mark.sensor

@@ -16,7 +16,7 @@ from .bed import Bed, Server, cached_cookie, counting, exchange, listen, port_of
 from .bed.filters import filtering
 from .bed.polling import PATIENCE
 from .probing import QUICK, probe, probe_text
-from .test_surroundings import NOBODY
+from .running import NOBODY
 
 RTT_MS = 22
 both = pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])

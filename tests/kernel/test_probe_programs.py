@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from .bed import Bed, forget_cookies, until
+from .nginx import NGINX, PORT, Workers, listening, need, nginx
 from .probing import Probed, probe
-from .test_programs import NGINX, PORT, _Workers, listening, need, nginx
 
 pytestmark = pytest.mark.programs
 
@@ -68,7 +68,7 @@ def test_haproxy(slow_bed: Bed, six: bool) -> None:
     config = Path(slow_bed.path, "haproxy.cfg")
     config.write_text(HAPROXY.format(port=PORT))
     process = slow_bed.server.popen(["haproxy", "-db", "-q", "-f", str(config)])
-    slow_bed.server.closing(_Workers(process.pid))
+    slow_bed.server.closing(Workers(process.pid))
     until(lambda: listening(slow_bed.server), 10, "HAProxy listens")
     done = probed(slow_bed, six, "--http", "/", "--method", "GET", "-c", "6")
     one_round_trip(done)

@@ -13,14 +13,12 @@ from tfotop.sources.libbpf import Libbpf
 
 from .bed import Bed, Server, exchange, forget_cookies, rotate_key
 from .bed.filters import filtering
-from .running import hiding, mounts, snapshot, tfotop
+from .running import NO_CAPABILITIES, NOBODY, hiding, mounts, snapshot, tfotop
 from .watching import Events, shows
 
 pytestmark = pytest.mark.sensor
 
 BCC = "/usr/lib/python3/dist-packages/bcc"
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
-NO_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
 
 
 def problem(seen: dict[str, object], source: str = "sensor") -> str:

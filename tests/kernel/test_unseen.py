@@ -25,7 +25,7 @@ from .bed.handmade import Handmade
 from .bed.segments import ACK, RST
 from .bed.traffic import MSG_FASTOPEN, Mode
 from .running import hiding
-from .test_outcomes import BOTH, address, answer_and_close
+from .usual import BOTH, address, answer_and_close
 from .watching import Event, Events, Sight, shows
 
 pytestmark = pytest.mark.sensor
