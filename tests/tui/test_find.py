@@ -190,7 +190,7 @@ async def test_any_bytes_typed_do_no_harm() -> None:
 async def test_the_bar_on_small_terminals(size: tuple[int, int]) -> None:
     async with running(crowd(SICK), size=size) as pilot:
         await press(pilot, "slash", *"port:80 role:", "enter", "b", "s", "escape", "escape")
-        assert [len(line) for line in lines(pilot)] == [size[0]] * size[1]
+        assert [cell_len(line) for line in lines(pilot)] == [size[0]] * size[1]
 
 
 async def test_a_scenario_from_end_to_end() -> None:

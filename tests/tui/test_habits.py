@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
@@ -90,7 +91,7 @@ def test_a_page_of_keys_fits_any_width() -> None:
         f"{'EVERYWHERE':36}PgDn ^f   a screenful down",
         f"{'q         quit':36}X",
     ]
-    assert all(len(line) <= max(20, width) for width in range(1, 100) for line in page(groups, width)[2:])
+    assert all(cell_len(line) <= max(20, width) for width in range(1, 100) for line in page(groups, width)[2:])
 
 
 async def test_the_palette_has_the_keys_and_the_themes() -> None:

@@ -1,6 +1,7 @@
 """The views behind the keys 1 to 5, the ladder, and what stands beside them on a wide terminal."""
 
 import pytest
+from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -327,7 +328,7 @@ async def test_any_size_at_any_view(page: str) -> None:
         for size in ((1, 1), (2, 3), (60, 16), (59, 16), (161, 45), (160, 19), (400, 20), (80, 24)):
             await pilot.resize_terminal(*size)
             await pilot.pause()
-            assert [len(line) for line in lines(pilot)] == [size[0]] * size[1]
+            assert [cell_len(line) for line in lines(pilot)] == [size[0]] * size[1]
 
 
 async def test_a_model_that_comes_while_it_ends_does_no_harm() -> None:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from rich.cells import cell_len
 from textual.widgets import Static
 
 from tests.scenarios.build import NO_EBPF, namespace, sample, sensor, total
@@ -292,7 +293,7 @@ async def test_no_terminal_is_too_small_or_too_large(size: tuple[int, int], name
     async with running(scenario(name), size=size) as pilot:
         await pilot.press("down", "end", "space")
         assert len(lines(pilot)) == size[1]
-        assert all(len(line) == size[0] for line in lines(pilot))
+        assert all(cell_len(line) == size[0] for line in lines(pilot))
 
 
 async def test_a_resized_terminal_is_laid_out_anew() -> None:

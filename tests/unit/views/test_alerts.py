@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from rich.cells import cell_len
 
 from tests.scenarios import make
 from tests.scenarios.build import NO_EBPF, SECOND, START_WALL_NS, sample, sensor, total
@@ -166,7 +167,7 @@ def test_lines(alert: Alert | None, width: int, expected: list[str]) -> None:
     found = lines(alert, width, 3, ("d doctor", "Y copy"))
     assert len(found) == 3
     assert found[: len(expected)] == expected
-    assert all(len(line) <= width for line in found)
+    assert all(cell_len(line) <= width for line in found)
 
 
 def test_lines_of_a_low_terminal() -> None:

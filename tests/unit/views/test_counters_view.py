@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from rich.cells import cell_len
 
 from tests.scenarios.build import COUNTERS, NO_EBPF, counters, folded, namespace, sample, sensor, total
 from tfotop.model.state import Check, Model, NamespaceState
@@ -185,6 +186,6 @@ STATES = st.builds(
 def test_any_numbers_keep_the_width(states: list[NamespaceState], interval_s: float | None, width: int) -> None:
     model = replace(folded(sample()), namespaces=tuple(states), interval_s=interval_s)
     found = lines(model, width)
-    assert all(len(line) <= width and line.isprintable() for line in found)
+    assert all(cell_len(line) <= width and line.isprintable() for line in found)
     present = {name for n in states for name in n.reading.counters or {}} - {"InSegs"}
     assert len(found) == len(present) + 1

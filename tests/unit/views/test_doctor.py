@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 from msgspec.structs import replace
+from rich.cells import cell_len
 
 from tests.scenarios import doctor
 from tests.scenarios.build import folded, listener
@@ -61,7 +62,7 @@ def test_lines_are_no_wider_than_the_terminal_but_for_what_is_to_be_copied(name:
     copied = {part for one in findings(model) if one.fix for part in (one.fix.command, one.fix.undo) if part}
     for line in text(model, width).splitlines():
         whole = any(command in line for command in copied)
-        assert whole or len(line) <= width or len(line.split()) <= 2, line
+        assert whole or cell_len(line) <= width or len(line.split()) <= 2, line
 
 
 @pytest.mark.parametrize("name", list(doctor.CASES))
@@ -144,7 +145,7 @@ def test_no_secret_is_in_it() -> None:
 @pytest.mark.parametrize("width", [20, 79, 119])
 def test_the_view_fits(width: int) -> None:
     for case in doctor.CASES.values():
-        assert all(len(line) <= width for line in doctor_view.lines(folded(*case), width))
+        assert all(cell_len(line) <= width for line in doctor_view.lines(folded(*case), width))
 
 
 def test_the_view_folds_a_long_command_and_loses_nothing_of_it() -> None:

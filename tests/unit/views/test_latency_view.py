@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from rich.cells import cell_len
 
 from tests.scenarios.build import NO_EBPF, peer, sample, sensor
 from tfotop.model.fold import fold
@@ -210,7 +211,7 @@ def test_any_histograms_keep_width_and_height(peers: list[Peer], width: int, hei
     for one in chosen:
         found = lines(of, width, height, one)
         assert len(found) <= max(0, height)
-        assert all(len(line) <= width and line.isprintable() for line in found)
+        assert all(cell_len(line) <= width and line.isprintable() for line in found)
 
 
 @given(HISTOGRAMS, HISTOGRAMS, st.integers(0, 80))
