@@ -10,7 +10,7 @@
 
 struct listener_state {
 	u32 tcp_fastopen, qlen, max_qlen;
-	u32 request_qlen, accept_qlen, backlog;
+	u32 request_qlen, accept_qlen, backlog, max_syn_backlog;
 	u8 syncookies, has_key;
 };
 
@@ -43,6 +43,7 @@ static __always_inline int read_listener(struct bpf_sock *sk, struct listener_st
 	l->request_qlen = READ(tp, REQUEST_QLEN);
 	l->accept_qlen = READ(tp, ACCEPT_QLEN);
 	l->backlog = READ(tp, BACKLOG);
+	l->max_syn_backlog = READ(net, MAX_SYN_BACKLOG);
 	l->has_key = READ(tp, CTX) != NULL || READ(net, NET_CTX) != NULL;
 	return 1;
 }
@@ -84,24 +85,37 @@ static __always_inline u8 why_plain(struct bpf_sock *sk, u32 *tcp_fastopen) { re
 #endif
 
 /*
- * The first thing that stands in the way, in the order of tcp_conn_request and tcp_try_fastopen. Before Linux 6.13 (6.12.10,
- * 6.6.72, 6.1.125) the SYN queue was full with one request less: there the reason is not known at just that length.
+ * Why the kernel drops a SYN or answers with a SYN cookie, in the order of tcp_conn_request. Before Linux 6.13 (6.12.10, 6.6.72,
+ * 6.1.125) the SYN queue was full with one request less: there the reason is not known at just that length.
  */
-static __always_inline u8 what_stands_in_the_way(struct bpf_sock *sk, struct handshake *h)
+static __always_inline u8 what_keeps_it_out(struct listener_state *l)
+{
+	if (!l->syncookies && l->request_qlen > l->backlog)
+		return SYN_QUEUE_FULL;		/* dropped, before anything else is looked at (tcp_syn_flood_action) */
+	if (l->accept_qlen > l->backlog)	/* dropped, with SYN cookies or without */
+		return ACCEPT_QUEUE_FULL;
+	if (l->syncookies)
+		return l->syncookies == 2 || l->request_qlen > l->backlog ? SYN_COOKIES : NO_REASON;
+	/* The last quarter is for peers that have tcp_metrics (tcp_peer_is_proven): if this is one, the SYN-ACK will show it. */
+	if ((s32)(l->max_syn_backlog - l->request_qlen) < (s32)(l->max_syn_backlog >> 2))
+		return SYN_QUEUE_FULL;
+	return NO_REASON;
+}
+
+/* The first thing that stands in the way, then in the order of tcp_try_fastopen. */
+static __always_inline u8 what_stands_in_the_way(struct bpf_sock *sk, struct handshake *h, u8 answered)
 {
 	struct listener_state l = {};
+	u8 out;
 
 	if (!read_listener(sk, &l))
 		return NO_REASON;
 	h->qlen = l.qlen;
 	h->max_qlen = l.max_qlen;
 	h->tcp_fastopen = l.tcp_fastopen;
-	if (!l.syncookies && l.request_qlen > l.backlog)
-		return SYN_QUEUE_FULL;		/* dropped, before anything else is looked at (tcp_syn_flood_action) */
-	if (l.accept_qlen > l.backlog)		/* dropped, with SYN cookies or without */
-		return ACCEPT_QUEUE_FULL;
-	if (l.syncookies == 2 || (l.syncookies && l.request_qlen > l.backlog))
-		return SYN_COOKIES;
+	out = answered ? NO_REASON : what_keeps_it_out(&l);
+	if (out)
+		return out;
 	if (!(l.tcp_fastopen & SERVER_BIT))
 		return SERVER_BIT_OFF;
 	if (l.max_qlen == 0)

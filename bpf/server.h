@@ -10,7 +10,7 @@ static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *s
 	remember_syn(flow);
 	read_syn(skb, s, o, &h);
 	if (sk->state == LISTEN)
-		h.reason = what_stands_in_the_way(sk, &h);
+		h.reason = what_stands_in_the_way(sk, &h, 0);
 	FORGET(h);
 	if (sk->state == LISTEN && h.reason != SYN_COOKIES) {
 		known = track(flow, &h, now);
@@ -51,6 +51,8 @@ static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s
 	h->syn_data_acked_bytes = s->ack - h->isn - 1;
 	h->new_cookie_len = o->cookie_len;
 	h->new_cookie_id = o->cookie_id;
+	if (sk->state == LISTEN)
+		take_back_silence(sk, h);
 	judge_server(h, o, sk->state == SYN_RECV);
 	count(flow, h);
 }

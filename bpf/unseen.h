@@ -52,8 +52,8 @@ static __always_inline void place_synack(struct handshake *h, u32 isn, u64 now)
 }
 
 /* A listener's SYN-ACK says that nothing was accepted, and what stood in the way is known from the SYN. 1: go on with the ACK. */
-static __always_inline int uncover_from_listener(struct __sk_buff *skb, struct segment *s, struct flow *flow,
-						 struct handshake *h, u64 now)
+static __always_inline int uncover_from_listener(struct __sk_buff *skb, struct bpf_sock *sk, struct segment *s,
+						 struct flow *flow, struct handshake *h, u64 now)
 {
 	int only = 0, request;
 	u32 isn = 0, *seen = sighted.lookup(&only);
@@ -63,6 +63,7 @@ static __always_inline int uncover_from_listener(struct __sk_buff *skb, struct s
 	request = find_request(skb, s, flow, &isn);
 	if (request == CHILD || (request == NO_REQUEST && explains_silence(h->reason)))
 		return 0;			/* decided there; or nothing was sent, so what comes is no answer */
+	take_back_silence(sk, h);
 	if (request == NO_REQUEST && (s->v4 || (seen && *seen)))
 		decline(h, SYN_COOKIES);	/* no socket sent it (tcp_get_cookie_sock) */
 	else if (asks_only(h) && h->max_qlen == UNKNOWN)
@@ -101,7 +102,7 @@ static __always_inline int uncover(struct __sk_buff *skb, struct bpf_sock *sk, s
 	if (!(s->flags & ACK) || s->flags & RST)
 		return 0;
 	if (sk->state == LISTEN)
-		return uncover_from_listener(skb, s, flow, h, now);
+		return uncover_from_listener(skb, sk, s, flow, h, now);
 	return uncover_from_child(sk, flow, h, now);
 }
 

@@ -20,6 +20,13 @@ static __always_inline void decline(struct handshake *h, u8 reason)
 	h->reason = h->outcome == PLAIN ? NO_REASON : reason;
 }
 
+/* A socket answers, so the SYN was not dropped, whatever spoke for that: what else stands in the way, now that it answers? */
+static __always_inline void take_back_silence(struct bpf_sock *listener, struct handshake *h)
+{
+	if (explains_silence(h->reason))
+		h->reason = what_stands_in_the_way(listener, h, 1);
+}
+
 /* What was in the way, corrected by what the SYN-ACK shows: a cookie in it means that queue and key were there. */
 static __always_inline u8 why_declined(struct handshake *h, struct options *o)
 {

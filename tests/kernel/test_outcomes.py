@@ -19,6 +19,7 @@ from .bed import (
 )
 from .bed.conditions import full_accept_queue, full_fast_open_queue, listen_with_400, syn_cookies
 from .bed.handmade import Handmade
+from .bed.segments import fast_open
 from .bed.traffic import Mode
 from .usual import BOTH, HIDES_V6_SYNACKS, address, endpoint, primed
 from .watching import Sight, shows
@@ -171,6 +172,22 @@ def test_syn_queue_full(bed: Bed, sight: Sight) -> None:
     *half_open, seen = sight.next(bed.server, 3)
     assert [event["outcome"] for event in half_open] == ["plain", "plain"]
     shows(seen, outcome="unanswered", reason="syn_queue_full", cookie_len=0, syn_retransmits=0)
+    sight.agrees()
+
+
+def test_the_last_quarter_of_the_syn_queue(bed: Bed, sight: Sight) -> None:
+    """SYN cookies off: it is for who has tcp_metrics here; a stranger's SYN is dropped (tcp_peer_is_proven)."""
+    server, stranger = primed(bed, sight), Handmade(bed.client, bed.server)
+    bed.server.sysctl("net.ipv4.tcp_syncookies", 0)
+    bed.server.sysctl("net.ipv4.tcp_max_syn_backlog", 4)
+    for _ in range(4):
+        assert stranger.ask(bed.server.v4, stranger.syn(server.port))
+    assert not stranger.ask(bed.server.v4, stranger.syn(server.port, fast_open()), timeout_s=0.3)
+    assert exchange(bed.client, bed.server.v4, server.port).answer
+    settings.mode(bed.server, 1)
+    assert exchange(bed.client, bed.server.v4, server.port).answer
+    seen = [(event["outcome"], event["reason"]) for event in sight.next(bed.server, 7) if event["outcome"] != "plain"]
+    assert sorted(seen) == [("accepted", None), ("rejected", "server_bit_off"), ("unanswered", "syn_queue_full")]
     sight.agrees()
 
 

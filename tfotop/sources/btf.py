@@ -20,6 +20,7 @@ MEMBERS: Final = {
     "INUM": ("net", "ns.inum"),
     "TCP_FASTOPEN": ("net", "ipv4.sysctl_tcp_fastopen"),
     "SYNCOOKIES": ("net", "ipv4.sysctl_tcp_syncookies"),
+    "MAX_SYN_BACKLOG": ("net", "ipv4.sysctl_max_syn_backlog"),
     "NET_CTX": ("net", "ipv4.tcp_fastopen_ctx"),
     "DISABLE_TIMES": ("net", "ipv4.tfo_active_disable_times.counter"),
     "QLEN": ("inet_connection_sock", "icsk_accept_queue.fastopenq.qlen"),
