@@ -10,6 +10,7 @@ from tfotop.sample import Listener
 from tfotop.words import SERVER_BIT
 
 SYNCOOKIES: Final = "net.ipv4.tcp_syncookies"
+MAX_SYN_BACKLOG: Final = "net.ipv4.tcp_max_syn_backlog"
 # A key straight from the kernel's random numbers into the setting: on no command line, in no file.
 NEW_KEY: Final = "sh -c \"od -An -tx4 -N16 /dev/urandom | sed 's/^ *//; s/ /-/g' >/proc/sys/net/ipv4/tcp_fastopen_key\""
 
@@ -104,12 +105,16 @@ def _accept_queue(scene: Scene, overfull: list[Listener], seen: Seen) -> Finding
 
 
 def syn_queue(scene: Scene) -> Iterator[Finding]:
-    """Half-open connections fill a listener's queue, and SYN cookies may not be used: SYNs are dropped."""
+    """Half-open connections fill a listener's queue, and SYN cookies may not be used: SYNs are dropped.
+
+    At the backlog (TCPReqQFullDrop), or at three quarters of tcp_max_syn_backlog (ListenDrops, as other drops).
+    """
     seen, dropped = scene.seen("syn_queue_full"), scene.moved("TCPReqQFullDrop")
     mode = scene.syncookies
     if not seen.handshakes and not (dropped and any(x.max_qlen for x in scene.listeners)):
         return
-    evidence = [] if mode is None else [scene.setting(SYNCOOKIES, mode)]
+    settings = (SYNCOOKIES, mode), (MAX_SYN_BACKLOG, scene.max_syn_backlog)
+    evidence = [scene.setting(name, value) for name, value in settings if value is not None]
     if seen.handshakes:
         evidence.append(scene.seen_evidence("dropped: syn_queue_full", seen))
     if dropped:
@@ -121,8 +126,9 @@ def syn_queue(scene: Scene) -> Iterator[Finding]:
         f"{places.within(scene.place)}, and SYN cookies are off: SYNs are dropped",
         evidence=tuple(evidence),
         fix=places.set_sysctl(scene.place, SYNCOOKIES, 1, mode),
-        verify="TCPReqQFullDrop no longer moves: nstat TcpExtTCPReqQFullDrop",
-        unknown="whether the load is genuine or a SYN flood; if it is genuine, a larger backlog keeps Fast Open too",
+        verify="neither counter moves any more: nstat TcpExtTCPReqQFullDrop TcpExtListenDrops",
+        unknown="whether the load is genuine or a SYN flood; if it is genuine, a larger backlog (the application's, and"
+        " tcp_max_syn_backlog) keeps Fast Open too",
         role="server",
         netns=scene.inum,
         count=seen.handshakes,

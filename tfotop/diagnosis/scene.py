@@ -109,6 +109,11 @@ class Scene:
         return self.place.sysctls.tcp_syncookies if self.place and self.place.sysctls else None
 
     @property
+    def max_syn_backlog(self) -> int | None:
+        """net.ipv4.tcp_max_syn_backlog."""
+        return self.place.sysctls.tcp_max_syn_backlog if self.place and self.place.sysctls else None
+
+    @property
     def somaxconn(self) -> int | None:
         """net.core.somaxconn."""
         return self.place.sysctls.somaxconn if self.place and self.place.sysctls else None
