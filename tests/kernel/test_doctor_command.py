@@ -159,6 +159,19 @@ def test_fix_changes_nothing_without_a_yes(bed: Bed) -> None:
         assert bed.server.sysctl("net.ipv4.tcp_fastopen") == "1"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_the_question_is_no_answer_and_the_last_one(bed: Bed, number: signal.Signals) -> None:
+    Server.start(bed.server)
+    settings.mode(bed.server, 1)
+    terminal = Terminal([*DOCTOR, "--fix", "--no-bpf", "--for", "0.2", "--netns", bed.server.name])
+    terminal.until("make it? [y/N] ")
+    terminal.process.send_signal(number)
+    _, rest = terminal.end()
+    assert "not made, stopped" in rest
+    assert "Nothing was changed." in rest
+    assert bed.server.sysctl("net.ipv4.tcp_fastopen") == "1"
+
+
 def test_fix_makes_checks_and_tells_how_it_lasts(bed: Bed) -> None:
     Server.start(bed.server)
     settings.mode(bed.server, 0x401)

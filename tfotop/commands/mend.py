@@ -11,6 +11,7 @@ from tfotop.diagnosis.finding import Finding, Fix, Queue, Sysctl
 from tfotop.model.state import Model
 from tfotop.sample import Listener, Problem
 from tfotop.sources import listeners, namespaces, processes, read_file
+from tfotop.stop import at_once
 from tfotop.views.format import printable
 
 TIMEOUT_S: Final = 60
@@ -28,6 +29,10 @@ class Change(NamedTuple):
     undo: str | None
 
 
+class Stopped(Exception):
+    """A signal came instead of an answer: nothing more is asked, nor made."""
+
+
 class NotMade(Exception):
     """The change could not be made, or had no effect; the text says why."""
 
@@ -35,23 +40,34 @@ class NotMade(Exception):
 def run(model: Model, found: Sequence[Finding]) -> int:
     """Offer every change that can be made from here; how many were made."""
     made = 0
-    for number, finding in enumerate(found, 1):
-        if finding.fix is None:
-            continue
-        for change in changes(model, finding.fix):
-            print(f"\n{number}. {printable(finding.cause)}\n   change: {printable(change.what)}", flush=True)
+    try:
+        for number, cause, change, fix in _offers(model, found):
+            print(f"\n{number}. {printable(cause)}\n   change: {printable(change.what)}", flush=True)
             if agreed():
-                made += _make(change, finding.fix)
+                made += _make(change, fix)
             else:
                 print("   not made")
+    except Stopped:
+        print("\n   not made, stopped")
     print(f"\n{made} change{'' if made == 1 else 's'} made." + ("" if made else " Nothing was changed."), flush=True)
     return made
 
 
+def _offers(model: Model, found: Sequence[Finding]) -> Iterator[tuple[int, str, Change, Fix]]:
+    """Each change with the number and the cause of its finding."""
+    for number, finding in enumerate(found, 1):
+        if finding.fix is not None:
+            for change in changes(model, finding.fix):
+                yield number, finding.cause, change, finding.fix
+
+
 def agreed() -> bool:
-    """Whether the answer is yes; no answer is no."""
+    """Whether the answer is yes; no answer is no. Raises Stopped."""
     try:
-        return input("   make it? [y/N] ").strip().lower() in YES
+        with at_once():
+            return input("   make it? [y/N] ").strip().lower() in YES
+    except KeyboardInterrupt:
+        raise Stopped from None
     except EOFError:
         print()
         return False
