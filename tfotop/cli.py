@@ -1,18 +1,18 @@
 """The command line: the only place that wires sources to views. Imports wait until the sensor is being compiled."""
 
 import argparse
+import errno
 import importlib
-import ipaddress
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final, Never
 
 from tfotop import __version__
-from tfotop.probe.target import Target
-from tfotop.probe.target import parse as parse_target
+from tfotop.arguments import interval, netns, network, seconds, target, whole
 from tfotop.words import ROLES
+
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 EXAMPLES: Final = """examples:
   sudo tfotop                               the live screen
@@ -29,64 +29,6 @@ PROBE_EXAMPLES: Final = """examples:
   sudo tfotop probe [2001:db8::7]:6379 --send 'PING\\r\\n'
 exit status: 0 Fast Open works, 1 it does not, 2 cannot tell
 """
-
-
-def seconds(low: float, high: float) -> Callable[[str], float]:
-    """A time from ``low`` to ``high``."""
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {low:g} to {high:g}")
-        return value
-
-    return parse
-
-
-interval: Final = seconds(0.1, 3600)
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """A whole number from ``low`` to ``high``."""
-
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def target(text: str) -> Target:
-    """The server to probe."""
-    try:
-        return parse_target(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    """An address, or a network in CIDR notation."""
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an address or network, as in 10.2.0.0/16") from None
-
-
-def netns(text: str) -> int:
-    """A network namespace by its inode number, or by its name as in ``ip netns``."""
-    if text.isascii() and text.isdigit():
-        return int(text)
-    try:
-        if text in ("", ".", "..") or "/" in text:
-            raise FileNotFoundError
-        return Path("/run/netns", text).stat().st_ino
-    except (OSError, ValueError):
-        message = f"no namespace {text[:40]!r}: give a name as in 'ip netns', or an inode number"
-        raise argparse.ArgumentTypeError(message) from None
 
 
 class Parser(argparse.ArgumentParser):
@@ -175,13 +117,16 @@ def _probe(commands: "argparse._SubParsersAction[Parser]") -> None:
         epilog=PROBE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    absent = argparse.SUPPRESS  # what stands before the command holds too
+    probe.add_argument("--port", type=whole(1, 65535), default=absent, help="the port, as in HOST:PORT")
+    probe.add_argument("--netns", type=netns, metavar="NAME", default=absent, help="from this network namespace")
     probe.add_argument("target", type=target, metavar="HOST[:PORT]", help="a name or an address; [IPV6]:PORT")
     what = probe.add_mutually_exclusive_group()
     what.add_argument("--http", metavar="PATH", help="an HTTP request, with the SYN where Fast Open works (port 80)")
     what.add_argument("--tls", action="store_true", help="a TLS ClientHello, up to the ServerHello (port 443)")
     escapes = r"these bytes over plain TCP, with \r \n \t \0 \\ \xHH; they may arrive twice"
     what.add_argument("--send", metavar="TEXT", help=escapes)
-    probe.add_argument("--method", choices=("HEAD", "GET", "OPTIONS"), default="HEAD", help="of --http (HEAD)")
+    probe.add_argument("--method", choices=("HEAD", "GET", "OPTIONS"), help="of --http (HEAD)")
     probe.add_argument("-c", type=whole(1, 1000), metavar="N", default=10, help="pairs of connections, 1 to 1000 (10)")
     probe.add_argument("-i", type=seconds(0.01, 3600), metavar="S", default=0.2, help="seconds between two (0.2)")
     limit = seconds(0.1, 60)
@@ -191,7 +136,8 @@ def _probe(commands: "argparse._SubParsersAction[Parser]") -> None:
     family.add_argument("-6", dest="family", action="store_const", const="IPv6", help="only IPv6")
     probe._has_negative_number_optionals.clear()  # noqa: SLF001  or -1 behind -c would be an option, as -4 and -6 are
     probe.add_argument("--keep-cookie", action="store_true", help="no cold start: do not remove a cached cookie")
-    probe.add_argument("--no-bpf", action="store_true", help="without eBPF: reasons from TCP_INFO and tcp_metrics")
+    without = "without eBPF: reasons from TCP_INFO and tcp_metrics"
+    probe.add_argument("--no-bpf", action="store_true", default=absent, help=without)
     form = probe.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object, at the end")
     form.add_argument("--csv", action="store_true", help="a line for each connection")
@@ -199,14 +145,30 @@ def _probe(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    chosen = parser().parse_args(arguments)
+    if sys.stdout is None:  # closed: the next file that is opened would take its place
+        print("tfotop: standard output is closed: give it a file, or /dev/null", file=sys.stderr)
+        return 2
     try:
-        return _run(chosen)
+        try:
+            return _run(parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        _drop_output()
         return 0
     except KeyboardInterrupt:
         return 0
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        _drop_output()
+        print(f"tfotop: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _drop_output() -> None:
+    """What is still in the buffer goes nowhere, or the interpreter complains at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _has_screen() -> bool:

@@ -7,12 +7,13 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
 from tfotop.commands.probing import prober
 
-from .bed import Bed, Server, cached_cookie, counting, exchange, listen, port_of, rotate_key, until
+from .bed import Bed, Namespace, Server, cached_cookie, counting, exchange, listen, port_of, rotate_key, until
 from .bed.filters import filtering
 from .bed.polling import PATIENCE
 from .probing import QUICK, probe, probe_text
@@ -84,6 +85,16 @@ def test_no_more_is_sent_than_was_said(bed: Bed) -> None:
     assert watch.delta(("ActiveOpens",)) == {"ActiveOpens": 8}
     assert len(done.exchanges) == 8
     assert server.requests[1:] == [b"abc"] * 8
+
+
+@pytest.mark.parametrize("name", [True, False], ids=["name", "inode"])
+def test_from_another_namespace(bed: Bed, name: bool) -> None:
+    """Nothing leads to the server from where the command runs."""
+    chosen = bed.client.name if name else str(bed.client.inode)
+    with closing(Namespace("elsewhere")) as elsewhere, counting(bed.client) as watch:
+        done = probe(elsewhere, at(bed, serve(bed).port), "-c", "2", "--netns", chosen)
+    assert (done.status, len(done.exchanges)) == (0, 5), done.err
+    assert watch.delta(("ActiveOpens",)) == {"ActiveOpens": 5}
 
 
 def test_csv(bed: Bed) -> None:

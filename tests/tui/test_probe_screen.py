@@ -55,6 +55,7 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
     [
         ({"role": "client", "port": 443}, "192.0.2.9:443"),
         ({"role": "server", "port": 80}, "192.0.2.9"),
+        ({"role": "client", "port": 443, "netns": 77}, "192.0.2.9:443 --netns 77"),
     ],
 )
 async def test_the_peer_under_the_cursor_is_offered(about: dict[str, object], prefilled: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import os
 import re
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tfotop import __version__, cli
+from tfotop import arguments as given
 from tfotop.commands import common, doctor, events, probe, screen, stream
 
 COMMANDS = {"screen": screen, "stream": stream, "events": events, "doctor": doctor, "probe": probe}
@@ -139,6 +141,8 @@ def test_every_example_of_the_probe_is_taken(started: Started) -> None:
         ("web --json --csv", "--csv: not allowed with argument --json"),
         ("web --method POST", "--method: invalid choice: 'POST'"),
         ("web more", "unrecognized arguments: more"),
+        ("web --port 0", "--port: '0' is not a whole number from 1 to 65535"),
+        ("web --netns no-such-namespace", "--netns: no namespace 'no-such-namespace'"),
     ],
 )
 def test_bad_input_of_the_probe_is_named_in_one_line(
@@ -150,6 +154,62 @@ def test_bad_input_of_the_probe_is_named_in_one_line(
     assert (ended.value.code, printed.out, started.command) == (2, "", None)
     assert re.fullmatch(r"tfotop[^\n]*: [^\n]*\(see tfotop[a-z ]* --help\)\n", printed.err), printed.err
     assert named in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("--role client probe web", "--role is not for a probe"),
+        ("--peer 10.2.0.0/16 probe web", "--peer is not for a probe"),
+        ("--port 80 probe web:443", "two ports: 443 of the target, and --port 80"),
+        ("probe web:443 --port 80", "two ports: 443 of the target, and --port 80"),
+        ("probe web --tls --method GET", "--method is for --http PATH"),
+        ("probe web --send x", "--send needs a port"),
+    ],
+)
+def test_what_a_probe_has_no_use_for_is_said(arguments: str, named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments.split()) == 2
+    assert capsys.readouterr().err.startswith(f"tfotop: {named}")
+
+
+@pytest.mark.parametrize("arguments", ["--port 8080 --no-bpf probe web", "probe web --port 8080 --no-bpf"])
+def test_the_port_of_a_probe_may_be_an_option(arguments: str, started: Started) -> None:
+    assert cli.main(arguments.split()) == 0
+    assert started.options["no_bpf"]
+    assert probe.choose(argparse.Namespace(**started.options))[1] == 8080
+
+
+@pytest.mark.parametrize(("root", "status"), [(True, 2), (False, 0)])
+def test_the_number_of_a_namespace_that_is_not_there(
+    root: bool, status: int, started: Started, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
+    ended = 0
+    try:
+        cli.main(["stream", "--netns", "12345"])
+    except SystemExit as error:
+        ended = int(error.code or 0)
+    assert ended == status
+    assert ("no namespace 12345: no process lives in it" in capsys.readouterr().err) == root
+
+
+@pytest.mark.parametrize("command", ["--help", "--version", "stream -n 2 --interval 0.1 --no-bpf", "doctor --for 0.1"])
+def test_a_full_disk_is_one_line(command: str) -> None:
+    with open("/dev/full", "w") as full:
+        argv = [sys.executable, "-m", "tfotop", *command.split()]
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "tfotop: the output cannot be written: No space left on device"
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_output_is_one_line() -> None:
+    script = f"exec {sys.executable} -m tfotop stream -n 1 >&-"
+    done = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "tfotop: standard output is closed: give it a file, or /dev/null\n",
+    )
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,7 +250,8 @@ def test_a_terminal_makes_no_difference_to_a_command(
     assert (started.command, started.options["n"], started.options["json"]) == (command, None, False)
 
 
-OPTIONS = "--interval 2.5 --role server --port 443 --peer 10.2.3.4/16 --netns 4026531833 --no-bpf"
+OWN = Path("/proc/self/ns/net").stat().st_ino
+OPTIONS = f"--interval 2.5 --role server --port 443 --peer 10.2.3.4/16 --netns {OWN} --no-bpf"
 
 
 @pytest.mark.parametrize("arguments", [f"{OPTIONS} stream", f"stream {OPTIONS}"], ids=["before", "behind"])
@@ -201,7 +262,7 @@ def test_the_shared_options_stand_before_or_behind_the_command(arguments: str, s
         "role": "server",
         "port": 443,
         "peer": ipaddress.ip_network("10.2.0.0/16"),
-        "netns": 4026531833,
+        "netns": OWN,
         "no_bpf": True,
     }
 
@@ -214,8 +275,8 @@ def test_what_is_not_chosen_is_any(started: Started) -> None:
 
 def test_a_namespace_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "blue").touch()
-    monkeypatch.setattr(cli, "Path", lambda *parts: tmp_path.joinpath(*parts[1:]))
-    assert cli.netns("blue") == (tmp_path / "blue").stat().st_ino
+    monkeypatch.setattr(given, "Path", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    assert given.netns("blue") == (tmp_path / "blue").stat().st_ino
 
 
 def test_events_without_ebpf_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,13 @@ from tfotop.probe.request import HTTP_PORT, TLS_PORT, Request
 from tfotop.probe.resolve import FAMILIES, NotResolved, addresses
 from tfotop.probe.verdict import conclude, exit_status
 from tfotop.probe.witness import Witness
+from tfotop.sources import namespaces
 from tfotop.sources.handshakes import SensorFailed, Starting
 from tfotop.stop import Stop
 from tfotop.views import json_lines, probe_rows, probe_text
 from tfotop.views.format import problem
 
+DEFAULT_METHOD: Final = "HEAD"
 DEFAULT_TEXT: Final = r"\r\n"
 LESS: Final = "reasons from TCP_INFO and tcp_metrics"
 
@@ -49,6 +51,8 @@ def probe(chosen: argparse.Namespace, patience: Patience, show: Show) -> Report:
     Raises Wrong or NotResolved before anything is sent.
     """
     request, port = choose(chosen)
+    if chosen.netns is not None:
+        enter(chosen.netns)
     starting = None if chosen.no_bpf else Starting(0)
     witness, evidence = None, f"eBPF is off (--no-bpf): {LESS}"
     try:
@@ -88,7 +92,9 @@ def _series(steps: Iterable[Step], plan: Plan, evidence: str, show: Show) -> tup
 
 def choose(chosen: argparse.Namespace) -> tuple[Request, int]:
     """What to send, and to which port: the options say it, or else the port does. Raises Wrong."""
-    target, port = chosen.target, chosen.target.port
+    target, port = chosen.target, _port(chosen)
+    if chosen.method and chosen.http is None:
+        raise Wrong("--method is for --http PATH")
     tls = chosen.tls or (chosen.http is None and chosen.send is None and port in (None, TLS_PORT))
     http = "/" if chosen.http is None and chosen.send is None and not tls and port == HTTP_PORT else chosen.http
     port = port or (HTTP_PORT if http is not None else TLS_PORT if tls else None)
@@ -98,10 +104,27 @@ def choose(chosen: argparse.Namespace) -> tuple[Request, int]:
         if tls:
             return requests.tls(target), port
         if http is not None:
-            return requests.http(chosen.method, http, target, port), port
+            return requests.http(chosen.method or DEFAULT_METHOD, http, target, port), port
         return requests.plain(DEFAULT_TEXT if chosen.send is None else chosen.send), port
     except ValueError as error:
         raise Wrong(str(error)) from None
+
+
+def _port(chosen: argparse.Namespace) -> int | None:
+    """From the target or the option. Raises Wrong also for shared options that a probe has no use for."""
+    for name in ("role", "peer"):
+        if getattr(chosen, name) is not None:
+            raise Wrong(f"--{name} is not for a probe")
+    port: int | None = chosen.target.port or chosen.port
+    if chosen.port not in (None, port):
+        raise Wrong(f"two ports: {port} of the target, and --port {chosen.port}")
+    return port
+
+
+def enter(inum: int) -> None:
+    """Go on in another network namespace. Raises Wrong if that cannot be."""
+    if not namespaces.enter(inum):
+        raise Wrong("this network namespace cannot be entered: it takes root, and it must still be there")
 
 
 def families(chosen: argparse.Namespace) -> tuple[str, ...]:

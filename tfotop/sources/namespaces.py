@@ -100,6 +100,18 @@ def visit(netns: Netns, function: Callable[[], T], report: Report) -> T | None:
         return None
 
 
+def enter(inum: int) -> bool:
+    """Move this thread, and all that it begins, for good; False if the namespace is gone, or closed to us."""
+    found = next((netns for netns in scan(lambda _problem: None) if netns.inum == inum), None)
+    if found is None:
+        return False
+    try:
+        _enter(found)
+    except (_Gone, _Denied):
+        return False
+    return True
+
+
 class _Gone(Exception):
     """The namespace does not exist any more."""
 

@@ -141,7 +141,9 @@ class TfotopApp(Habits, Travel):
         if self.prober is None:
             self.say("no probe from here: tfotop probe HOST")
         else:
-            self.push_screen(ProbeScreen(self.prober, target_of(self.query_one(PeersTable).selected)))
+            self.push_screen(
+                ProbeScreen(self.prober, target_of(self.query_one(PeersTable).selected, self.shown_model()))
+            )
 
     async def action_back(self) -> None:
         """To the view below; from the peers out of a group, or of the filter."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from rich.cells import cell_len, set_cell_size
+
 from tfotop.model.agreement import COUNTERS
 from tfotop.model.state import Model
 from tfotop.views.format import printable, rate
@@ -143,13 +145,14 @@ def _line(cells: tuple[str, ...], meanings: tuple[str, ...], width: int) -> str:
     """The cells that fit, each whole, then the longest text that fits. The check needs a wide terminal."""
     name, value, per_s, bars, own = cells
     name_width, value_width, rate_width = WIDTHS
-    text = cut(f"{cut(name, name_width):{name_width}}", width)
+    room = min(name_width, width)
+    text = set_cell_size(cut(name, room), room)
     checks = (f"{own:{CHECK_WIDTH}}",) if width >= WITH_CHECK else ()
     for cell in (f"{value:>{value_width}}", f"{per_s:>{rate_width}}", bars, *checks):
-        if len(text) + 1 + len(cell) > width:
+        if cell_len(text) + 1 + len(cell) > width:
             return text.rstrip()
         text += f" {cell}"
-    left = width - len(text) - 1
+    left = width - cell_len(text) - 1
     meaning = next((m for m in sorted(meanings, key=len, reverse=True) if len(m) <= left), "")
     return f"{text} {meaning}".rstrip()
 

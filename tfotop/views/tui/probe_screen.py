@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tfotop.model.groups import Group
-from tfotop.model.state import PeerState
+from tfotop.model.state import Model, PeerState
 from tfotop.views.format import printable
 from tfotop.views.tui.widgets.lines import LinesView, Text
 
@@ -126,10 +126,12 @@ def wrapped(line: str, width: int) -> list[str]:
     return textwrap.wrap(line, width, subsequent_indent="    ", break_on_hyphens=False) or [""]
 
 
-def target_of(selected: PeerState | Group | None) -> str:
-    """What to probe for the peer under the cursor: a client's peer is a server with a port."""
+def target_of(selected: PeerState | Group | None, model: Model | None) -> str:
+    """What to probe for the peer under the cursor, and from where: a client's peer is a server with a port."""
     if selected is None or isinstance(selected, Group):
         return ""
     peer = selected.reading
     host = f"[{peer.address}]" if ":" in peer.address else peer.address
-    return f"{host}:{peer.port}" if peer.role == "client" else host
+    target = f"{host}:{peer.port}" if peer.role == "client" else host
+    own = model.own.reading.inum if model and model.own else None
+    return target if peer.netns in (None, own) else f"{target} --netns {peer.netns}"
