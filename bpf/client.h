@@ -81,7 +81,8 @@ static __always_inline void judge_synack(struct handshake *h, struct options *o)
 	} else if (tried) {	/* nothing to acknowledge, and no new cookie that would say that the old one was refused */
 		set_outcome(h, ACCEPTED, NO_REASON);
 	} else if (asked) {
-		set_outcome(h, given ? COOKIE_GRANTED : COOKIE_REFUSED, given ? NO_COOKIE_CACHED : NONE_GRANTED);
+		set_outcome(h, given ? COOKIE_GRANTED : COOKIE_REFUSED, given ? NO_COOKIE_CACHED :
+			    h->syn_retransmits && first_answered ? SYNACK_LOST : NONE_GRANTED);
 	} else {
 		set_outcome(h, PLAIN, h->reason);
 	}

@@ -19,10 +19,11 @@
 #include "kernel_state.h"
 #include "tables.h"
 #include "peers.h"
+#include "verdict.h"
 #include "progress.h"
 #include "nat.h"
 #include "client.h"
-#include "verdict.h"
+#include "revision.h"
 #include "unseen.h"
 #include "server.h"
 

@@ -48,12 +48,6 @@ static __always_inline void finish(struct flow *flow, struct handshake *h, u64 n
 		records.ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 }
 
-/* Reasons for which the kernel drops a SYN, as in tfotop/sources/settling.py. */
-static __always_inline int explains_silence(u8 reason)
-{
-	return reason == ACCEPT_QUEUE_FULL || reason == SYN_QUEUE_FULL;
-}
-
 /* The same ports begin anew: what was still open of the handshake before will not be decided any more. */
 static __always_inline void abandon(struct flow *flow, struct handshake *h, u64 now)
 {
@@ -92,6 +86,14 @@ static __always_inline struct handshake *track(struct flow *flow, struct handsha
 	return NULL;
 }
 
+/* There is a connection, so the SYN was answered all the same: by a SYN cookie, since no SYN-ACK of a socket was seen. */
+static __always_inline void answered_unseen(struct flow *flow, struct handshake *h, u64 now)
+{
+	decline(h, h->syn_retransmits ? h->reason : SYN_COOKIES);
+	count(flow, h);
+	finish(flow, h, now);
+}
+
 /* The first payload from the other side, or the end of a connection that brought none. 0 if there is no such handshake. */
 static __always_inline int connection_begins(struct flow *flow, struct segment *s, u64 now)
 {
@@ -99,6 +101,10 @@ static __always_inline int connection_begins(struct flow *flow, struct segment *
 
 	if (!h)
 		return 0;
+	if (h->outcome == UNDECIDED && flow->role == SERVER && explains_silence(h->reason)) {
+		answered_unseen(flow, h, now);
+		return 1;
+	}
 	if (h->outcome == UNDECIDED || (flow->role == SERVER && !h->ack_ns))
 		return 1;
 	if (s->payload && !h->first_byte_ns) {

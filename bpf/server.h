@@ -16,16 +16,11 @@ static __always_inline void server_syn(struct __sk_buff *skb, struct bpf_sock *s
 		known = track(flow, &h, now);
 	} else {
 		known = make_way(flow, &h, now);
-		if (!known && sk->state == LISTEN) {	/* its SYN-ACK has no socket: nothing more of it will be seen */
-			decline(&h, SYN_COOKIES);
-			count(flow, &h);
-			write_record(flow, &h, now);
-		}
+		if (!known && sk->state == LISTEN)
+			refuse(flow, &h, now);
 	}
-	if (known) {
-		known->syn_retransmits++;
-		known->last_syn_ns = now;
-	}
+	if (known)
+		repeat(sk, flow, known, &h, now);
 }
 
 static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s, struct options *o, struct flow *flow,
@@ -37,6 +32,8 @@ static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s
 
 	if (!s->v4 && sk->state == LISTEN && seen)
 		*seen = 1;
+	if (!h)
+		h = take_back_refusal(s, flow, now);
 	if (!h)
 		return;
 	h->last_synack_ns = now;
@@ -51,8 +48,7 @@ static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s
 	h->syn_data_acked_bytes = s->ack - h->isn - 1;
 	h->new_cookie_len = o->cookie_len;
 	h->new_cookie_id = o->cookie_id;
-	if (sk->state == LISTEN)
-		take_back_silence(sk, h);
+	take_back_silence(sk, h);
 	judge_server(h, o, sk->state == SYN_RECV);
 	count(flow, h);
 }

@@ -6,6 +6,7 @@ BPF_PERCPU_HASH(totals, struct total_key, u64, MAX_TOTALS);
 BPF_TABLE("lru_hash", struct flow, struct handshake, handshakes, MAX_HANDSHAKES);
 BPF_TABLE("lru_hash", struct peer_key, struct peer, peers, MAX_PEERS);
 BPF_PERCPU_ARRAY(last_syn, struct flow, 1);		/* that came in */
+BPF_PERCPU_ARRAY(last_declined, struct record, 1);	/* for SYN cookies, when its SYN came */
 BPF_TABLE("lru_hash", struct flow, struct flow, translated, MAX_TRANSLATED);	/* by NAT, from what a SYN-ACK bears */
 BPF_ARRAY(empty_peer, struct peer, 1);			/* a peer is too large for the stack; never written */
 BPF_ARRAY(epoch, u32, 1);				/* user space adds 1 at each reading */
@@ -88,7 +89,7 @@ static __always_inline void tally(int what)
 	add_to_tally(what, 1);
 }
 
-static __always_inline void count(struct flow *flow, struct handshake *h)
+static __always_inline void count_by(struct flow *flow, struct handshake *h, int number)
 {
 	struct total_key key = {
 		.netns_cookie = flow->netns_cookie, .netns = h->netns, .role = flow->role, .outcome = h->outcome,
@@ -101,9 +102,14 @@ static __always_inline void count(struct flow *flow, struct handshake *h)
 		total = totals.lookup(&key);
 	}
 	if (total)
-		__sync_fetch_and_add(total, 1);
+		__sync_fetch_and_add(total, number);
 	else
 		tally(TOTALS_FULL);
+}
+
+static __always_inline void count(struct flow *flow, struct handshake *h)
+{
+	count_by(flow, h, 1);
 }
 
 /* 1 while fewer than RECORDS_PER_S were written in this second; 0 for RECORDS_PER_S means no limit. */

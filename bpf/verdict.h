@@ -2,6 +2,12 @@
 #ifndef TFOTOP_VERDICT_H
 #define TFOTOP_VERDICT_H
 
+/* Reasons for which the kernel drops a SYN, as in tfotop/sources/settling.py. */
+static __always_inline int explains_silence(u8 reason)
+{
+	return reason == ACCEPT_QUEUE_FULL || reason == SYN_QUEUE_FULL;
+}
+
 static __always_inline u8 wants_fast_open(struct handshake *h)
 {
 	return h->syn_data_bytes || h->cookie_len != NO_COOKIE_LEN;
@@ -20,14 +26,17 @@ static __always_inline void decline(struct handshake *h, u8 reason)
 	h->reason = h->outcome == PLAIN ? NO_REASON : reason;
 }
 
-/* A socket answers, so the SYN was not dropped, whatever spoke for that: what else stands in the way, now that it answers? */
-static __always_inline void take_back_silence(struct bpf_sock *listener, struct handshake *h)
+#define LAST_PLACES 8	/* of a queue: so many may be taken by other CPUs between the look at it and the kernel's own */
+
+static __always_inline u8 may_have_filled_up(struct handshake *h)
 {
-	if (explains_silence(h->reason))
-		h->reason = what_stands_in_the_way(listener, h, 1);
+	return h->max_qlen != UNKNOWN && h->max_qlen && h->qlen + LAST_PLACES >= h->max_qlen;
 }
 
-/* What was in the way, corrected by what the SYN-ACK shows: a cookie in it means that queue and key were there. */
+/*
+ * What was in the way, corrected by what the SYN-ACK shows (tcp_try_fastopen). A cookie in it means that queue and key were
+ * there. None means that the queue was full by then: a bad cookie is answered with a good one, and a request with a cookie.
+ */
 static __always_inline u8 why_declined(struct handshake *h, struct options *o)
 {
 	u8 given = o->cookie_len != NO_COOKIE_LEN && o->cookie_len;
@@ -35,6 +44,8 @@ static __always_inline u8 why_declined(struct handshake *h, struct options *o)
 
 	if (given && presented)
 		return o->cookie_id == h->cookie_id ? FAILED_CHILD : BAD_COOKIE;
+	if (!given && (h->reason == BAD_COOKIE || (h->reason == NO_REASON && asks_only(h) && may_have_filled_up(h))))
+		return QUEUE_FULL;
 	return h->reason;
 }
 

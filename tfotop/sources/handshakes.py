@@ -183,7 +183,7 @@ class Sensor:
     ) -> tuple[Handshake, ...]:
         self._rings["records"].consume()
         raws = [_split(self._records.popleft()) for _ in range(len(self._records))]
-        return tuple(records.handshake(flow, raw, offset, owner) for flow, raw in [*raws, *settled])
+        return tuple(records.handshake(flow, raw, offset, owner) for flow, raw in [*_standing(raws), *settled])
 
     def _tallies(self) -> dict[str, int]:
         result = {}
@@ -262,6 +262,17 @@ class Sensor:
         for keys, _ in self._maps["peers"].batches():
             for start in range(0, len(keys), size):
                 self._changed.setdefault(bytes(keys[start : start + size]))
+
+
+def _standing(raws: list[tuple[Flow, RawHandshake]]) -> list[tuple[Flow, RawHandshake]]:
+    """Without what was taken back a moment later: a record without outcome says so (bpf/revision.h)."""
+    standing: list[tuple[Flow, RawHandshake]] = []
+    for flow, raw in raws:
+        if raw.outcome == layout.UNDECIDED:
+            standing = [(f, r) for f, r in standing if (f, r.isn) != (flow, raw.isn)]
+        else:
+            standing.append((flow, raw))
+    return standing
 
 
 def _split(record: bytes) -> tuple[Flow, RawHandshake]:
