@@ -36,8 +36,10 @@ static __always_inline void server_synack(struct bpf_sock *sk, struct segment *s
 		h = take_back_refusal(s, flow, now);
 	if (!h)
 		return;
-	h->last_synack_ns = now;
-	h->last_synack_tsval = o->tsval;
+	if (!o->tsval || o->tsval != h->last_synack_tsval) {	/* else the ACK answers the first of the two */
+		h->last_synack_ns = now;
+		h->last_synack_tsval = o->tsval;
+	}
 	if (h->outcome != UNDECIDED) {
 		h->synack_retransmits++;
 		return;
