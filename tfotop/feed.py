@@ -8,6 +8,7 @@ from typing import Final
 
 from tfotop.model.fold import fold
 from tfotop.model.history import History
+from tfotop.model.selection import Selection
 from tfotop.model.state import Model, PeerKey
 from tfotop.model.steps import Entry, Peers, model_at, outcomes_of, peers_at
 from tfotop.sources.collector import Collector
@@ -85,8 +86,10 @@ class Feed:
         starting: Starting | None,
         on_model: Callable[[Model], object],
         past: Past,
+        wanted: Selection | None = None,
     ) -> None:
         self._collector, self._interval_s, self._starting = collector, interval_s, starting
+        self._wanted = wanted
         self._on_model, self._past, self._stop = on_model, past, threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
@@ -104,7 +107,8 @@ class Feed:
         joining.join(0.3)  # usually the sensor is there for the first sample
         model, due = None, time.monotonic()
         while not self._stop.is_set():
-            model = fold(model, self._collector.sample(time.monotonic_ns(), time.time_ns()))
+            sample = self._collector.sample(time.monotonic_ns(), time.time_ns())
+            model = fold(model, sample, wanted=self._wanted)
             self._on_model(model)
             self._past.add(model)  # what is shown does not wait for it
             due = max(due + self._interval_s, time.monotonic())

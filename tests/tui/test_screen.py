@@ -23,6 +23,7 @@ from tests.tui.screen import (
     shown,
 )
 from tfotop.model.fold import fold
+from tfotop.model.selection import Selection
 from tfotop.model.state import Model
 from tfotop.sample import Keys, Losses, Problem, Sysctls
 from tfotop.views.tui import app as app_module
@@ -78,13 +79,29 @@ async def test_the_header(size: tuple[int, int], header: str) -> None:
         ({"sysctls": Sysctls()}, "server -  client -"),
         ({"keys": None}, "key -"),
         ({"keys": Keys()}, "key none"),
-        ({"own": False}, "server -  client -  key -"),
     ],
     ids=str,
 )
 async def test_modes_and_key_of_our_own_namespace(place: dict[str, object], words: str) -> None:
     async with running(fold(None, sample(namespaces=(namespace(**place),)))) as pilot:
         assert f"  {words}  " in lines(pilot)[0]
+
+
+WEB = namespace(inum=77, name="web", own=False, sysctls=Sysctls(tcp_fastopen=2), keys=Keys(primary="beef"))
+
+
+async def test_the_header_is_of_the_namespace_that_is_asked_for() -> None:
+    model = fold(None, sample(namespaces=(namespace(), WEB)))
+    async with running(model, size=LARGE, selection=Selection(netns=77)) as pilot:
+        assert " netns web  " in lines(pilot)[0]
+        assert "  server ON  client OFF  key beef  " in lines(pilot)[0]
+        assert any("--netns web" in line for line in lines(pilot))
+
+
+async def test_of_several_that_are_not_ours_the_header_knows_nothing() -> None:
+    others = (WEB, namespace(inum=78, own=False))
+    async with running(fold(None, sample(namespaces=others))) as pilot:
+        assert "  server -  client -  key -  " in lines(pilot)[0]
 
 
 @pytest.mark.parametrize(("tier", "words"), [(0, "no privileges"), (1, "no eBPF"), (2, "eBPF")])

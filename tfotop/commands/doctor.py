@@ -73,9 +73,9 @@ def judge(chosen: argparse.Namespace, model: Model) -> int:
     from tfotop.diagnosis.findings import findings, gaps, status
     from tfotop.views import doctor_text, findings_json, json_lines
 
-    found, missing = wanted(chosen, findings(model)), gaps(model)
-    window_s = model.interval_s or 0.0
+    found, window_s = wanted(chosen, findings(model)), model.interval_s or 0.0
     model = selection(chosen).apply(model)
+    missing = gaps(model)
     if chosen.json:
         print(json_lines.line(findings_json.report(model, found, missing, window_s)), flush=True)
     else:

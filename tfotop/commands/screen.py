@@ -57,7 +57,7 @@ def run(chosen: argparse.Namespace) -> int:
     collector, past = Collector(NO_SENSOR_YET if starting else NO_SENSOR), Past()
 
     def feed(deliver: Callable[[Model], object]) -> Callable[[], None]:
-        running = Feed(collector, chosen.interval, starting, deliver, past)
+        running = Feed(collector, chosen.interval, starting, deliver, past, selection(chosen))
         running.start()
         return running.stop
 

@@ -23,7 +23,7 @@ def run(chosen: argparse.Namespace) -> int:
     attach(collector, starting)
     model, due, left, wanted = None, time.monotonic(), chosen.n, selection(chosen)
     while left != 0 and not stop.requested:
-        model = fold(model, collector.sample(time.monotonic_ns(), time.time_ns()), STREAM_PEERS)
+        model = fold(model, collector.sample(time.monotonic_ns(), time.time_ns()), STREAM_PEERS, wanted)
         shown = wanted.apply(model)
         sys.stdout.write(json_lines.line(json_lines.stream(shown)) if chosen.json else text.snapshot(shown))
         sys.stdout.write("\n" if chosen.json else "\n\n")

@@ -64,15 +64,15 @@ def _of(scene: Scene, model: Model) -> Iterator[Finding]:
 
 def gaps(model: Model) -> list[str]:
     """What must be known to call a host healthy, and is not."""
-    own = model.own.reading if model.own else None
-    if own is None:
+    place = model.place.reading if model.place else None
+    if place is None:
         return ["no network namespace could be read"]
     missing = []
-    if own.sysctls is None or own.sysctls.tcp_fastopen is None:
+    if place.sysctls is None or place.sysctls.tcp_fastopen is None:
         missing.append("net.ipv4.tcp_fastopen could not be read")
-    if own.counters is None:
+    if place.counters is None:
         missing.append("the kernel's counters could not be read")
-    if own.listeners is None:
+    if place.listeners is None:
         missing.append("the listening sockets could not be read")
     if model.tier == 0:
         missing.append("not root: Fast Open queues, keys and other namespaces are not known")

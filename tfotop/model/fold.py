@@ -1,15 +1,16 @@
 """fold(model, sample) -> model: the only way in which a model comes to be. Same samples in, same model out."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import force_setattr
 
 from tfotop.model import agreement
-from tfotop.model.latency import rtt_us
 from tfotop.model.peers import NONE, cookie_status
-from tfotop.model.state import Check, Model, NamespaceState, PeerKey, PeerState, Rates
+from tfotop.model.rates import rates_of
+from tfotop.model.selection import Selection
+from tfotop.model.state import Check, Model, NamespaceState, PeerKey, PeerState
 from tfotop.sample import Handshake, Keys, Namespace, Peer, Sample, SensorReading, Total
 
 MOST_PEERS: Final = 65_536
@@ -21,9 +22,10 @@ SELDOM_CHANGED: Final = ("address", "first_ns", "cookie_id", "socket_cookie", "w
 TotalKey = tuple[int | None, str, str, str | None, str | None, bool, bool]
 
 
-def fold(model: Model | None, sample: Sample, most_peers: int | None = None) -> Model:
+def fold(model: Model | None, sample: Sample, most_peers: int | None = None, wanted: Selection | None = None) -> Model:
     """The model after ``sample``, with the ``most_peers`` (default: MOST_PEERS) that were seen last.
 
+    Its rates are those of what is ``wanted``; all else is whole, see Selection.apply.
     A clock that ran backwards, or a sensor that began anew, costs the interval only.
     """
     sensor = sample.sensor
@@ -33,9 +35,8 @@ def fold(model: Model | None, sample: Sample, most_peers: int | None = None) -> 
     moved = _moved_totals(model, sensor)
     peers, evicted = fold_peers(model.peers if model else {}, sensor, sample.mono_ns, most_peers or MOST_PEERS)
     namespaces = _namespaces(model, sample, totals, moved or ())
-    rates = replace(
-        _rates(moved, namespaces, peers, sample, interval_s), counters=_counter_rates(namespaces, interval_s)
-    )
+    changed = [peers[key] for key in map(peer_key, sensor.peers if sensor else ()) if key in peers]
+    rates = rates_of(moved, sensor is not None, namespaces, changed, interval_s, wanted or Selection())
     return Model(
         wall_ns=sample.wall_ns,
         mono_ns=sample.mono_ns,
@@ -228,58 +229,7 @@ def _newest(handshakes: tuple[Handshake, ...], sensor: SensorReading | None) -> 
     return (*handshakes, *sensor.handshakes)[-MOST_HANDSHAKES:] if sensor and sensor.handshakes else handshakes
 
 
-def _counter_rates(namespaces: Iterable[NamespaceState], interval_s: float | None) -> dict[str, float] | None:
-    sums: defaultdict[str, int] = defaultdict(int)
-    moves = [n.moved for n in namespaces if n.moved is not None]
-    for name, moved in (item for move in moves for item in move.items()):
-        if moved:
-            sums[name] += moved
-    return {name: moved / interval_s for name, moved in sums.items()} if moves and interval_s else None
-
-
 def _cpu_share(model: Model | None, sample: Sample, span_ns: int) -> float | None:
     if model is None or model.cost is None or sample.cost is None or span_ns <= 0:
         return None
     return (sample.cost.cpu_ns - model.cost.cpu_ns) / span_ns
-
-
-def _rates(
-    moved: tuple[Total, ...] | None,
-    namespaces: tuple[NamespaceState, ...],
-    peers: Mapping[PeerKey, PeerState],
-    sample: Sample,
-    interval_s: float | None,
-) -> Rates:
-    if interval_s is None or moved is None:
-        return Rates()
-    if sample.sensor is None:
-        return _rates_of_counters(namespaces, interval_s)
-
-    def per_s(*outcomes: str) -> float:
-        return sum(t.handshakes for t in moved if t.outcome in outcomes) / interval_s
-
-    changed = (peers[peer_key(p)] for p in sample.sensor.peers if peer_key(p) in peers)
-    saved_us = sum(p.interval.get("accepted", 0) * (rtt_us(p.reading) or 0) for p in changed)
-    return Rates(
-        accepted_per_s=per_s("accepted"),
-        requests_per_s=per_s("cookie_granted", "cookie_refused"),
-        rejected_per_s=per_s("rejected", "lost"),
-        queue_full_per_s=sum(t.handshakes for t in moved if t.reason == "queue_full") / interval_s,
-        saved_s_per_s=saved_us / 1e6 / interval_s,
-    )
-
-
-def _rates_of_counters(namespaces: tuple[NamespaceState, ...], interval_s: float) -> Rates:
-    """Without the sensor the kernel's counters still give the rates, though not the reasons."""
-    rows = [n.moved for n in namespaces if n.moved is not None]
-
-    def per_s(*names: str) -> float | None:
-        found = [row[name] for row in rows for name in names if name in row]
-        return sum(found) / interval_s if found else None
-
-    return Rates(
-        accepted_per_s=per_s("TCPFastOpenActive", "TCPFastOpenPassive"),
-        requests_per_s=per_s("TCPFastOpenCookieReqd"),
-        rejected_per_s=per_s("TCPFastOpenActiveFail", "TCPFastOpenPassiveFail"),
-        queue_full_per_s=per_s("TCPFastOpenListenOverflow"),
-    )

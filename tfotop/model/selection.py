@@ -19,6 +19,11 @@ class Selection(NamedTuple):
     peer: Network | None = None
     netns: int | None = None
 
+    @property
+    def some_peers(self) -> bool:
+        """Whether only some peers or ports are wanted, which totals and counters do not know."""
+        return self.port is not None or self.peer is not None
+
     def of_handshake(self, h: Handshake) -> bool:
         """Whether a handshake is wanted."""
         address, port = split_endpoint(h.peer)

@@ -116,6 +116,11 @@ class Model(State, frozen=True, kw_only=True):
         return next((n for n in self.namespaces if n.reading.own), None)
 
     @property
+    def place(self) -> NamespaceState | None:
+        """The namespace that the first line is about: tfotop's own, or the only one that was asked for."""
+        return self.own or (self.namespaces[0] if len(self.namespaces) == 1 else None)
+
+    @property
     def agrees(self) -> bool | None:
         """Whether totals and kernel agree in every namespace that can be compared."""
         known = [n.agrees for n in self.namespaces if n.agrees is not None]

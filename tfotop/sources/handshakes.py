@@ -153,7 +153,7 @@ class Sensor:
         return SensorReading(
             attached_ns=self.attached_ns,
             btf=self.missing is None,
-            totals=tuple(records.total(key, n) for key, n in sorted(totals.items())),
+            totals=tuple(records.total(key, n) for key, n in sorted(totals.items()) if n),  # 0: taken back
             peers=peers,
             handshakes=handshakes,
             losses=losses,

@@ -194,6 +194,14 @@ def test_records_come_before_what_was_settled(sensor: Tables) -> None:
     assert [h.peer[-2:] for h in new(sensor)] == [":2", ":1"]
 
 
+def test_what_is_taken_back_is_not_told(sensor: Tables) -> None:
+    """A record without outcome takes back the one before of the same SYN, and no other."""
+    declined = at(999, DECIDED)
+    told = [(flow(1), declined), (flow(2), declined), (flow(2), at(999)), (flow(3), declined), (flow(4), at(999))]
+    sensor._rings["records"].arrives = [layout.FLOW.pack(*f) + layout.HANDSHAKE.pack(*raw) for f, raw in told]
+    assert [h.peer[-2:] for h in new(sensor)] == [":1", ":3"]
+
+
 def test_wall_clock_is_monotonic_clock_and_an_offset(sensor: Tables) -> None:
     sensor._rings["records"].arrives = [layout.FLOW.pack(*flow(2)) + layout.HANDSHAKE.pack(*at(999, DECIDED))]
     (one,) = sensor.new_handshakes(NOW, NOW + 5, lambda _netns, _cookie: None)

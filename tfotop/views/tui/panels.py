@@ -42,7 +42,9 @@ def header(model: Model | None, host: str, kernel: str, interval_s: float, state
     if model is None:
         return f"tfotop  {host}  {kernel}  starting"
     clock = datetime.fromtimestamp(model.wall_ns / 1e9).astimezone().strftime("%H:%M:%S")
-    parts = ["tfotop", host, kernel, *_modes(model.own), _tier(model), f"{interval_s:g}s"]
+    if model.place and not model.place.reading.own:
+        host += f" netns {show.printable(model.place.reading.name or str(model.place.reading.inum))}"
+    parts = ["tfotop", host, kernel, *_modes(model.place), _tier(model), f"{interval_s:g}s"]
     for least in (kernel, parts[-1], host, "tfotop", parts[5]):
         if len("  ".join([*parts, state, clock])) <= width:
             break

@@ -10,11 +10,11 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from tfotop.model.facts import FIELDS
+from tfotop.model.facts import FIELDS, Names
 from tfotop.model.filter import Filter, FilterError, parse
 from tfotop.model.order import Order
 from tfotop.model.selection import Selection
-from tfotop.model.shown import Shown, Wanted
+from tfotop.model.shown import Shown, Wanted, names_of
 from tfotop.views.format import printable
 from tfotop.views.tui.columns import COUNT, FALLING, PEER_COLUMNS, RISING, SOONER
 
@@ -129,7 +129,8 @@ def finished(text: str) -> str:
 
 def status(wanted: Wanted, shown: Shown | None, viewed: str) -> str:
     """What is asked for and not what is shown by default, and how many there are of how many."""
-    parts = [*_options(wanted.selection), *_filter(wanted.filter)]
+    names = names_of(shown.model) if shown else {}
+    parts = [*_options(wanted.selection, names), *_filter(wanted.filter)]
     if viewed == "peers":
         parts += [*_groups(wanted, shown), *_order(wanted.order)]
     counts = _counts(shown, viewed) if parts and shown is not None else []
@@ -141,11 +142,11 @@ def _filter(of: Filter) -> Iterator[str]:
         yield f"/{printable(of.text)}"
 
 
-def _options(selection: Selection) -> Iterator[str]:
-    """As on the command line."""
+def _options(selection: Selection, names: Names) -> Iterator[str]:
+    """As on the command line, a namespace by its name if it has one."""
     for name, value in selection._asdict().items():
         if value is not None:
-            yield f"--{name} {value}"
+            yield f"--{name} {printable(str(names.get(value, value) if name == 'netns' else value))}"
 
 
 def _groups(wanted: Wanted, shown: Shown | None) -> Iterator[str]:
