@@ -130,3 +130,40 @@ def test_a_cookie_that_is_cached_and_not_used(bed: Bed) -> None:
     assert "TCP_FASTOPEN_CONNECT" in finding["fix"]["config"]
     well(report)
     assert watching(lambda: visits(bed, server.port, 4, "connect_option"), of=[bed.client])["findings"] == []
+
+
+def test_syns_with_the_option_are_reset(bed: Bed) -> None:
+    """Plain connections work; whoever offers Fast Open as advice here would break them."""
+    server = primed(bed)
+
+    def both() -> None:
+        for _ in range(3):
+            visits(bed, server.port, 1)
+            visits(bed, server.port, 1, "plain")
+
+    with filtering(bed.server, "tcp option fastopen exists counter reject with tcp reset"):
+        finding = named(watching(both, of=[bed.client]), "syn_reset")
+    assert (finding["severity"], finding["port"], finding["handshakes"]) == ("broken", server.port, 3)
+    well(watching(lambda: visits(bed, server.port), of=[bed.server, bed.client]))
+
+
+def test_a_port_that_is_closed_has_nothing_against_fast_open(bed: Bed) -> None:
+    server = primed(bed)
+    server.close()
+    assert ids(watching(lambda: visits(bed, server.port, 3), of=[bed.client])) == []
+
+
+def test_nobody_answers(bed: Bed) -> None:
+    server = primed(bed)
+    with filtering(bed.client, "drop_syn_ack"):
+        report = watching(lambda: exchange(bed.client, bed.server.v4, server.port, timeout_s=1.5), of=[bed.client])
+    finding = named(report, "unanswered")
+    assert (finding["severity"], finding["port"], finding["handshakes"]) == ("degraded", server.port, 1)
+
+
+def test_an_option_that_is_stripped_before_the_server(bed: Bed) -> None:
+    server = primed(bed)
+    with filtering(bed.server, "strip_syn_option"):
+        finding = named(watching(lambda: visits(bed, server.port), of=[bed.server]), "option_stripped")
+    assert (finding["severity"], finding["handshakes"]) == ("degraded", 2)
+    well(watching(lambda: visits(bed, server.port), of=[bed.server, bed.client]))

@@ -273,6 +273,18 @@ CASES: Final[Mapping[str, Case]] = {
     "blackhole_counted": counted(counters=counters(Blackhole=2), sysctls=sysctls(blackhole_timeout_s=600)),
     "syn_dropped": watched(LOST, peers=(destination("192.0.2.77", lost=1), destination("192.0.2.78", lost=1),
                                         destination("203.0.113.5", accepted=3))),
+    "syn_reset": watched(
+        total("reset", 3, "reset", role="client", data=True), total("plain", 3, role="client"), metrics=(COOKIE,),
+        peers=(destination("192.0.2.77", reset=3, plain=3),),
+        handshakes=tuple(to("192.0.2.77", ts_ns=START_WALL_NS + n * SECOND, **given) for n in (1, 2) for given in (
+            {"outcome": "reset", "reason": "reset", "cookie_len": 8, "syn_data_bytes": 7}, {"outcome": "plain"}))),
+    "closed_port": watched(
+        total("reset", 3, "reset", role="client", data=True), counters=counters(),
+        peers=(destination("192.0.2.77", reset=3),),
+        handshakes=(to("192.0.2.77", outcome="reset", reason="reset", cookie_len=8),)),
+    "option_stripped": watched(total("rejected", 4, "no_data_no_cookie", data=True)),
+    "unanswered": watched(total("unanswered", 4, role="client", request=True),
+                          peers=(destination("192.0.2.77", unanswered=4),)),
     "syn_dropped_everywhere": watched(LOST, peers=(destination("192.0.2.77", lost=1), destination("8.8.8.8", lost=1))),
     "syn_drops_cached": counted(metrics=(DROPS,)),
     "data_not_acked": watched(total("rejected", 4, "data_not_acked", role="client"),

@@ -6,10 +6,11 @@ from typing import Final
 
 from tfotop.diagnosis import places
 from tfotop.diagnosis.finding import ADVICE, DEGRADED, Evidence, Finding, Fix
-from tfotop.diagnosis.scene import SENSOR, Scene, Seen, grouped
+from tfotop.diagnosis.scene import SENSOR, Scene, Seen, outcomes_of
 from tfotop.model.state import PeerState
 from tfotop.sample import Handshake, Namespace
 
+OUTCOME: Final = {"data_not_acked": "rejected", "none_granted": "cookie_refused"}
 ON_THE_SERVER: Final = "run tfotop on the server: it knows why"
 NO_COOKIE: Final = ("server_bit_off", "no_queue", "syn_cookies", "no_key", "a middlebox strips the option")
 NOT_TAKEN: Final = ("server_bit_off", "no_queue", "queue_full", "syn_cookies", "a middlebox strips the option")
@@ -31,13 +32,8 @@ def refused(scene: Scene) -> Iterator[Finding]:
 
 
 def _of(scene: Scene, outcome: str) -> tuple[Evidence, ...]:
-    peers = sorted(scene.with_outcome("client", outcome), key=lambda p: -p.reading.outcomes[outcome])[:5]
-    return tuple(Evidence(what=_name(p), value=grouped(p.reading.outcomes), source=SENSOR, tier=2) for p in peers)
-
-
-def _name(peer: PeerState) -> str:
-    address = peer.reading.address
-    return f"[{address}]:{peer.reading.port}" if ":" in address else f"{address}:{peer.reading.port}"
+    """The peers that had it most often."""
+    return outcomes_of(sorted(scene.with_outcome("client", outcome), key=lambda p: -p.reading.outcomes[outcome]))
 
 
 def _not_acked(scene: Scene, seen: Seen, renewed: Sequence[Handshake]) -> Finding:
@@ -65,13 +61,14 @@ def _refusal(
         check="`tfotop doctor` on the server; `tfotop probe HOST` from another network tells a middlebox",
         role="client",
         netns=scene.inum,
+        port=places.one_port(scene.with_outcome("client", OUTCOME[name])),
         count=seen.handshakes,
         now=bool(seen.now),
     )
 
 
 def _many_keys(scene: Scene, seen: Seen, renewed: Sequence[Handshake], again: Sequence[PeerState]) -> Finding:
-    who = ", ".join(_name(p) for p in again[:3])
+    who = ", ".join(places.of_peer(p) for p in again[:3])
     value = f"{len(renewed)} of the last handshakes: rejected, with a new cookie"
     renewals = Evidence(what="answered with a new cookie", value=value, source=SENSOR, tier=2)
     return Finding(

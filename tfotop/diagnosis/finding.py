@@ -94,6 +94,7 @@ def rank(finding: Finding) -> tuple[int, bool, int, int]:
 # All there are, heaviest first among equals.
 IDS: Final = (
     "totals_differ",
+    "syn_reset",
     "server_bit_off",
     "namespace_default",
     "client_bit_off",
@@ -118,6 +119,8 @@ IDS: Final = (
     "blackhole",
     "syn_dropped",
     "syn_drops_cached",
+    "option_stripped",
+    "unanswered",
     "data_not_acked",
     "none_granted",
     "client_failed_unknown",

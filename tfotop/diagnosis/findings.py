@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tfotop.diagnosis import (
+    answers,
     blackhole,
     candidates,
     clients,
@@ -40,6 +41,9 @@ CHECKS: Final = (
     candidates.server_rejected,
     candidates.client_failed,
     blackhole.active,
+    answers.reset,
+    answers.silence,
+    answers.stripped,
     clients.dropped,
     clients.dropped_before,
     clients.refused,

@@ -13,6 +13,7 @@ from tfotop.words import ROLES
 
 OFTEN: Final = 3
 TFO: Final = ("cookie_granted", "cookie_refused", "accepted", "rejected", "lost")
+BAD: Final = ("lost", "reset", "unanswered")  # whoever had these may well go without
 
 
 class Saving(State, frozen=True, kw_only=True):
@@ -68,6 +69,7 @@ def cookie_unused(scene: Scene) -> Iterator[Finding]:
         return
     plain = [p for p in scene.newest if p.reading.role == "client" and p.reading.address in cached and _only_plain(p)]
     plain = [p for p in plain if p.reading.last_reason not in ("blackhole", "client_bit_off")]
+    plain = [p for p in plain if not any(p.reading.outcomes.get(name) for name in BAD)]
     if not plain:
         return
     processes = {p.reading.process.comm: p.reading.process for p in plain if p.reading.process}

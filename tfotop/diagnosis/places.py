@@ -2,9 +2,11 @@
 
 import re
 import shlex
+from collections.abc import Iterable
 from typing import Final
 
 from tfotop.diagnosis.finding import Fix, Sysctl
+from tfotop.model.state import PeerState
 from tfotop.sample import Listener, Namespace
 
 PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
@@ -73,3 +75,15 @@ def endpoint(listener: Listener) -> str:
 def owner(listener: Listener) -> str:
     """The process as ``nginx[812]``; a listener without one is the kernel's, or closed to us."""
     return f"{listener.process.comm}[{listener.process.pid}]" if listener.process else "an unknown process"
+
+
+def of_peer(peer: PeerState) -> str:
+    """The peer with the server's port, as in a URL."""
+    address = peer.reading.address
+    return f"[{address}]:{peer.reading.port}" if ":" in address else f"{address}:{peer.reading.port}"
+
+
+def one_port(peers: Iterable[PeerState]) -> int | None:
+    """The port of all of them, ``None`` if there are several, or none."""
+    ports = {peer.reading.port for peer in peers}
+    return ports.pop() if len(ports) == 1 else None

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Final, NamedTuple
 
 from tfotop.diagnosis.finding import Evidence
-from tfotop.diagnosis.places import endpoint
+from tfotop.diagnosis.places import endpoint, of_peer
 from tfotop.model.selection import split_endpoint
 from tfotop.model.state import Model, NamespaceState, PeerKey, PeerState
 from tfotop.sample import Handshake, Listener, Namespace, Total
@@ -141,12 +142,12 @@ class Scene:
 
         return self._seen(count(self.totals), count(self.interval))
 
-    def came(self, role: str, *outcomes: str, variant: str | None = None) -> Seen:
-        """How often these outcomes came, of one variant if one is given."""
+    def came(self, role: str, *outcomes: str, variant: str | None = None, tried: bool = False) -> Seen:
+        """How often these outcomes came, if need be of one ``variant``, or only of SYNs with data or a request."""
 
         def count(rows: Iterable[Total]) -> int:
             wanted = (t for t in rows if t.role == role and t.outcome in outcomes and variant in (None, t.variant))
-            return sum(t.handshakes for t in wanted)
+            return sum(t.handshakes for t in wanted if t.data or t.request or not tried)
 
         return self._seen(count(self.totals), count(self.interval))
 
@@ -235,3 +236,9 @@ def scenes(model: Model) -> Iterator[Scene]:
 def grouped(values: Mapping[str, int]) -> str:
     """``3 accepted, 1 plain``."""
     return ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in values.items() if n)
+
+
+def outcomes_of(peers: Iterable[PeerState]) -> tuple[Evidence, ...]:
+    """What these peers had so far, as evidence: the first five."""
+    rows = [(of_peer(p), grouped(p.reading.outcomes)) for p in islice(peers, 5)]
+    return tuple(Evidence(what=what, value=value, source=SENSOR, tier=2) for what, value in rows)

@@ -227,6 +227,21 @@ EXPECTED: Final = [
         "look for a middlebox",
     ),
     Row(
+        "syn_reset", "syn_reset", "broken", "client", 2,
+        "3 handshakes (1/s): SYNs with the option to 192.0.2.77:443 are reset, those without it are answered",
+        "look for a filter",
+    ),
+    Row(
+        "option_stripped", "option_stripped", "degraded", "server", 2,
+        "4 handshakes (1/s): the SYN brings data and no cookie: a middlebox takes",
+        "look for a middlebox between",
+    ),
+    Row(
+        "unanswered", "unanswered", "degraded", "client", 2,
+        "4 handshakes (1/s): no answer from 192.0.2.77:443, nor to the SYN that is sent again without",
+        "it is not Fast Open",
+    ),
+    Row(
         "syn_dropped_everywhere", "syn_dropped", "degraded", "client", 2,
         "2 handshakes (<1/s): SYNs with the option are dropped on the way to peers in m",
         "look for a middlebox",
@@ -303,4 +318,5 @@ QUIET: Final = [
     "busy_without_fast_open_or_ebpf",
     "always_asking_programs",
     "loopback_only",
+    "closed_port",
 ]
