@@ -62,6 +62,7 @@ class Listener(Record, frozen=True, kw_only=True):
     max_qlen: int | None = None
     process: Process | None = None
     own_key: str | None = None
+    own_backup: str | None = None
 
 
 class Metric(Record, frozen=True, kw_only=True):

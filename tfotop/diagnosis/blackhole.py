@@ -25,7 +25,7 @@ def active(scene: Scene) -> Iterator[Finding]:
         return
     longest = None if base is None else base << min(max((scene.counter(COUNTER) or 1) - 1, 0), 6)
     left = _left(scene, longest, since_ns)
-    if left is not None and left <= 0 and not seen.now:
+    if (left is not None and left <= 0 and not seen.now) or _over(scene):
         return
     starter = _started_by(scene)
     what = f"{seen.words}: " if seen.handshakes else ""
@@ -51,6 +51,13 @@ def active(scene: Scene) -> Iterator[Finding]:
         netns=scene.inum,
         count=seen.handshakes,
     )
+
+
+def _over(scene: Scene) -> bool:
+    """A SYN with the option since the last that went without: the kernel asks again."""
+    mine = [h for h in scene.handshakes if h.role == "client"]
+    last_ns = max((h.ts_ns for h in mine if h.reason == "blackhole"), default=None)
+    return last_ns is not None and any(h.ts_ns > last_ns and h.cookie_len is not None for h in mine)
 
 
 def _left(scene: Scene, longest: int | None, since_ns: int | None) -> float | None:

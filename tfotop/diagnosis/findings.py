@@ -19,7 +19,7 @@ from tfotop.diagnosis import (
 )
 from tfotop.diagnosis.finding import UNSURE, WRONG, Finding, rank
 from tfotop.diagnosis.scene import Scene, scenes
-from tfotop.model.state import Model
+from tfotop.model.state import Model, NamespaceState
 
 __all__ = ["Finding", "findings", "gaps", "status"]
 
@@ -78,9 +78,18 @@ def gaps(model: Model) -> list[str]:
         missing.append("the kernel's counters could not be read")
     if place.listeners is None:
         missing.append("the listening sockets could not be read")
+    if not model.attached and any(map(_asked_of_some, model.namespaces)):
+        missing.append(
+            "cookies are asked for, and some listeners have no queue: only eBPF sees which of them was asked"
+        )
     if model.tier == 0:
         missing.append("not root: Fast Open queues, keys and other namespaces are not known")
     return missing
+
+
+def _asked_of_some(state: NamespaceState) -> bool:
+    queues = [x.max_qlen for x in state.reading.listeners or ()]
+    return bool((state.moved or {}).get("TCPFastOpenCookieReqd")) and 0 in queues and any(queues)
 
 
 def status(found: Sequence[Finding], missing: Sequence[str]) -> int:

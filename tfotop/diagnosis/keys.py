@@ -33,16 +33,17 @@ def keep_old(place: Namespace | None) -> Fix:
 
 
 def siblings(scene: Scene) -> Iterator[Finding]:
-    """SO_REUSEPORT siblings with different keys: a cookie of one is bad for the other."""
+    """SO_REUSEPORT siblings of which one does not know the key of another, not even as backup: its cookies are bad."""
     groups: dict[tuple[str, int], list[Listener]] = defaultdict(list)
     for listener in scene.listeners:
         if listener.max_qlen:
             groups[listener.address, listener.port].append(listener)
-    shared = scene.place.keys.primary if scene.place and scene.place.keys else None
+    shared = scene.place.keys if scene.place and scene.place.keys else Keys()
     for (_, port), group in groups.items():
-        names = sorted({x.own_key or shared or "not known" for x in group})
-        if len(names) > 1:
-            yield _siblings(scene, port, group, names)
+        keys = [(x.own_key, x.own_backup) if x.own_key else (shared.primary, shared.backup) for x in group]
+        given = {primary or "not known" for primary, _ in keys}
+        if any(given - {primary or "not known", backup} for primary, backup in keys):
+            yield _siblings(scene, port, group, sorted(given))
 
 
 def _siblings(scene: Scene, port: int, group: list[Listener], names: list[str]) -> Finding:

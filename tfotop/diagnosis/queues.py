@@ -40,7 +40,7 @@ def _missing(scene: Scene, mute: list[Listener], what: str, seen: Seen) -> Findi
     early = bool((scene.mode or 0) & SERVER_WITHOUT_SOCKOPT_BIT)
     first = mute[0] if mute else None
     who = f" ({places.owner(first)}, port {first.port})" if first and len(mute) == 1 else ""
-    ended = seen.handshakes > 0 and bool(scene.listeners) and not mute
+    ended = seen.handshakes > 0 and not mute and _have_one_now(scene, seen)
     evidence = [scene.mode_evidence(), *map(scene.queue_evidence, mute[:8])]
     if seen.handshakes:
         evidence.append(scene.seen_evidence("refused: no_queue", seen))
@@ -63,6 +63,13 @@ def _missing(scene: Scene, mute: list[Listener], what: str, seen: Seen) -> Findi
         count=seen.handshakes,
         now=not ended,
     )
+
+
+def _have_one_now(scene: Scene, seen: Seen) -> bool:
+    """Whether the listeners that refused are known to have a queue by now; or they are gone, and nobody is refused."""
+    ports = scene.ports_of("no_queue")
+    asked = [x for x in scene.listeners if x.port in ports or not ports]
+    return all(x.max_qlen for x in asked) if asked else not seen.now
 
 
 def _give_queue(scene: Scene, mute: list[Listener], early: bool) -> Fix:
@@ -106,6 +113,8 @@ def _full(scene: Scene, listeners: list[Listener], what: str, seen: Seen) -> Fin
     limit = smallest.max_qlen if smallest else None
     capped = limit is not None and limit == scene.somaxconn
     size = f" (max_qlen {limit}{', capped at somaxconn' if capped else ''})" if limit else ""
+    port = smallest.port if smallest and len({x.port for x in listeners}) == 1 else None
+    whose = f" of port {port} ({places.owner(smallest)})" if smallest and port else ""
     evidence = [scene.queue_evidence(x) for x in listeners[:3]]
     if capped:
         evidence.append(scene.setting(SOMAXCONN, scene.somaxconn))
@@ -116,14 +125,14 @@ def _full(scene: Scene, listeners: list[Listener], what: str, seen: Seen) -> Fin
     return Finding(
         id="queue_capped" if capped else "queue_full",
         severity=DEGRADED,
-        cause=f"{what}the Fast Open queue is full{size}{places.within(scene.place)}",
+        cause=f"{what}the Fast Open queue{whose} is full{size}{places.within(scene.place)}",
         evidence=tuple(evidence),
         fix=_larger(scene, smallest, max(programs.QUEUE, 2 * (limit or 0)), capped),
         verify="TCPFastOpenListenOverflow no longer moves: nstat TcpExtTCPFastOpenListenOverflow",
         unknown="whether a burst, slow clients or a flood of forged SYNs fills it: it holds children until their ACK",
         role="server",
         netns=scene.inum,
-        port=smallest.port if smallest and len({x.port for x in listeners}) == 1 else None,
+        port=port,
         count=seen.handshakes,
         now=bool(seen.now) or not seen.handshakes,
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tfotop.diagnosis import places, programs
-from tfotop.diagnosis.finding import BROKEN, DEGRADED, Evidence, Finding, Fix
+from tfotop.diagnosis.finding import BROKEN, DEGRADED, PAST, Evidence, Finding, Fix
 from tfotop.diagnosis.scene import Scene, Seen
 from tfotop.sample import Listener
 from tfotop.words import SERVER_BIT
@@ -121,18 +121,18 @@ def syn_queue(scene: Scene) -> Iterator[Finding]:
         evidence.append(scene.moved_evidence("TCPReqQFullDrop"))
     yield Finding(
         id="syn_queue_full",
-        severity=BROKEN,
+        severity=BROKEN if not mode else PAST,
         cause=(f"{seen.words}: " if seen.handshakes else "") + "half-open connections fill the SYN queue of a listener"
-        f"{places.within(scene.place)}, and SYN cookies are off: SYNs are dropped",
+        f"{places.within(scene.place)}, and SYN cookies {'were' if mode else 'are'} off: SYNs are dropped",
         evidence=tuple(evidence),
-        fix=places.set_sysctl(scene.place, SYNCOOKIES, 1, mode),
+        fix=None if mode else places.set_sysctl(scene.place, SYNCOOKIES, 1, mode),
         verify="neither counter moves any more: nstat TcpExtTCPReqQFullDrop TcpExtListenDrops",
         unknown="whether the load is genuine or a SYN flood; if it is genuine, a larger backlog (the application's, and"
         " tcp_max_syn_backlog) keeps Fast Open too",
         role="server",
         netns=scene.inum,
         count=seen.handshakes,
-        now=bool(dropped) or bool(seen.now),
+        now=not mode and (bool(dropped) or bool(seen.now)),
     )
 
 

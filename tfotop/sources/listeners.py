@@ -74,10 +74,11 @@ def _listener(buffer: bytearray, start: int) -> Listener:
 
 
 class Queue(NamedTuple):
-    """What one listener answered: the length of its Fast Open queue, the fingerprint of a key of its own."""
+    """What one listener answered: the length of its Fast Open queue, fingerprints of a key and a backup of its own."""
 
     max_qlen: int
     own_key: str | None
+    own_backup: str | None = None
 
 
 class Queues:
@@ -122,7 +123,11 @@ class Queues:
         if queue is None:
             return replace(listener, process=holder.process)
         self._known[key] = asked, queue
-        return replace(listener, process=holder.process, max_qlen=queue.max_qlen, own_key=queue.own_key)
+        return replace(listener, process=holder.process, **queue._asdict())
+
+    def forget(self) -> None:
+        """Ask all of them again at the next call."""
+        self._known = {}
 
 
 def ask(listener: Listener, holder: Holder, report: Report) -> Queue | None:
@@ -147,8 +152,9 @@ def _answer(ours: socket.socket, listener: Listener) -> Queue | None:
     if int.from_bytes(ours.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder) != listener.cookie:
         return None
     keys = ours.getsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, 2 * KEY_BYTES)
-    own_key = fingerprint(keys[:KEY_BYTES]) if len(keys) >= KEY_BYTES else None
-    return Queue(ours.getsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN), own_key)
+    names = [fingerprint(keys[at : at + KEY_BYTES]) for at in range(0, len(keys) - KEY_BYTES + 1, KEY_BYTES)]
+    own_key, own_backup, *_ = *names, None, None
+    return Queue(ours.getsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN), own_key, own_backup)
 
 
 def duplicate(pid: int, fd: int) -> socket.socket:

@@ -1,5 +1,6 @@
 """Whose a listener is, by the cookie of its socket, also for a while after it is gone."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -26,9 +27,11 @@ class Owners:
     def complete(
         self, groups: Mapping[int, Sequence[Listener]], now_s: float, report: Report
     ) -> dict[int, tuple[Listener, ...]]:
-        """The listeners of each namespace with their queue and their process."""
+        """The listeners of each namespace with their queue and their process; at infinity all are asked anew."""
         inodes = {listener.inode for group in groups.values() for listener in group}
         holders = self._processes.holders(inodes, now_s, report)
+        if now_s == math.inf:
+            self._queues.forget()
         complete = self._queues.complete(groups, holders, report)
         for group in complete.values():
             for listener in group:

@@ -49,8 +49,10 @@ def seen(model: Model, window_s: float) -> str:
         return f"{basis}."
     asked = sum(t.handshakes for t in model.totals if t.outcome not in ("plain", "unanswered"))
     plain = sum(t.handshakes for t in model.totals if t.outcome == "plain")
+    silent = sum(t.handshakes for t in model.totals if t.outcome == "unanswered")
+    unanswered = f", {silent} unanswered" if silent else ""
     nothing = "" if asked else "; settings only could be judged: try --for 60 while clients connect"
-    return f"{basis}; {asked} handshakes with Fast Open and {plain} without{nothing}."
+    return f"{basis}; {asked} handshakes with Fast Open and {plain} without{unanswered}{nothing}."
 
 
 def _origin(piece: Evidence) -> str:

@@ -123,17 +123,17 @@ EXPECTED: Final = [
     ),
     Row(
         "queue_full", "queue_full", "degraded", "server", 2,
-        "4 handshakes (1/s): the Fast Open queue is full (max_qlen 16)",
+        "4 handshakes (1/s): the Fast Open queue of port 443 (nginx[812]) is full (max_qlen 16)",
         "nginx.conf, in the server block: listen [::]:443 fastopen=256;",
     ),
     Row(
         "queue_full_counted", "queue_full", "degraded", "server", 1,
-        "the Fast Open queue is full (max_qlen 16)",
+        "the Fast Open queue of port 443 (nginx[812]) is full (max_qlen 16)",
         "nginx.conf",
     ),
     Row(
         "queue_capped", "queue_capped", "degraded", "server", 1,
-        "the Fast Open queue is full (max_qlen 16, capped at",
+        "the Fast Open queue of port 443 (nginx[812]) is full (max_qlen 16, capped at",
         "sysctl -w net.core.somaxconn=4096",
     ),
     Row(

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.scenarios import doctor
-from tests.scenarios.build import listener, total
+from tests.scenarios.build import START_WALL_NS, listener, total
 from tests.unit.diagnosis.asking import change, found
 from tfotop.diagnosis.finding import IDS
 from tfotop.sample import Sysctls
@@ -50,6 +50,14 @@ def test_siblings_explain_bad_cookies() -> None:
     assert [f.id for f in change("keys_differ_servers", listeners=two)] == ["keys_differ_siblings"]
 
 
+def test_siblings_that_know_each_other_s_key_as_backup_reject_nobody() -> None:
+    """The middle of a rotation, one process after the other."""
+    two = (listener(own_key="beef", own_backup="cafe"), listener(cookie=78, own_key="cafe", own_backup="beef"))
+    assert change("keys_differ_siblings", listeners=two) == []
+    one_sided = (two[0], listener(cookie=78, own_key="cafe"))
+    assert [f.id for f in change("keys_differ_siblings", listeners=one_sided)] == ["keys_differ_siblings"]
+
+
 def test_two_families_of_one_port_may_have_two_keys() -> None:
     two = (listener(own_key="beef"), listener(address="0.0.0.0", cookie=78, own_key="cafe"))
     assert change("keys_differ_siblings", listeners=two) == []
@@ -84,3 +92,13 @@ def test_few_lost_syns_among_many_accepted_are_packet_loss(accepted: int, severi
 def test_one_drop_that_is_remembered_may_be_packet_loss(drops: int, severity: str) -> None:
     (finding,) = change("syn_drops_cached", metrics=(replace(doctor.DROPS, fo_syn_drops=drops),))
     assert (finding.id, finding.severity) == ("syn_drops_cached", severity)
+
+
+def test_blackhole_protection_is_over_once_a_syn_has_the_option_again() -> None:
+    first, last = doctor.load("blackhole")
+    without = doctor.to("192.0.2.77", ts_ns=START_WALL_NS, outcome="plain", reason="blackhole")
+    again = doctor.to("192.0.2.77", ts_ns=START_WALL_NS + 1, outcome="accepted", cookie_len=8)
+    for handshakes, wanted in (((without,), ["blackhole"]), ((without, again), [])):
+        assert last.sensor is not None
+        seen = replace(last, sensor=replace(last.sensor, handshakes=handshakes))
+        assert [f.id for f in found(first, seen)] == wanted
