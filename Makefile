@@ -22,7 +22,7 @@ help: ## list the targets (this)
 
 run: run-packages .venv/run ## start the live monitor, or print one snapshot where there is no terminal (ARGS=...)
 	@$(if $(AS_ROOT),$(BIN)/python -m compileall -q tfotop) # or root would write these files
-	if [ -t 0 ] && [ -t 1 ]; then exec $(AS_ROOT) $(BIN)/tfotop $(ARGS)
+	if [[ -t 0 && -t 1 || ' $(ARGS) ' =~ ' '(events|stream|doctor|probe)' ' ]]; then exec $(AS_ROOT) $(BIN)/tfotop $(ARGS)
 	else exec $(AS_ROOT) $(BIN)/tfotop stream -n 1 $(ARGS); fi
 
 # The steps all run: one failure does not hide the next.

@@ -279,6 +279,11 @@ def test_a_namespace_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert given.netns("blue") == (tmp_path / "blue").stat().st_ino
 
 
+def test_doctor_knows_no_peers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor", "--peer", "10.1.2.3"]) == 2
+    assert "--peer is for the screen, events and stream" in capsys.readouterr().err
+
+
 def test_events_without_ebpf_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["events", "--no-bpf"]) == 2
     printed = capsys.readouterr()

@@ -27,6 +27,9 @@ def run(chosen: argparse.Namespace) -> int:
         from tfotop.commands.self_test import run as self_test
 
         return self_test(chosen)
+    if chosen.peer is not None:
+        complain("doctor judges settings and whole namespaces: --peer is for the screen, events and stream")
+        return 2
     if chosen.fix and chosen.json:
         complain("doctor --fix talks with you: leave out --json")
         return 2

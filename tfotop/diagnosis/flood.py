@@ -17,13 +17,14 @@ NEWEST: Final = 200  # handshakes that are asked which port it is
 def syn_flood(scene: Scene) -> Iterator[Finding]:
     """More than half of the SYNs of the last interval never became a connection, by the kernel's count (PassiveOpens).
 
-    What the accept queue had no room for is not counted: that is the application's doing.
+    What the accept queue had no room for is not counted, SYNs (by their reason) and ACKs (ListenOverflows): that is the
+    application's doing.
     """
     moved, interval_s = (scene.state.moved if scene.state else None) or {}, scene.model.interval_s
     if "PassiveOpens" not in moved or not interval_s:
         return
     came = sum(t.handshakes for t in scene.interval if t.role == "server" and t.reason != "accept_queue_full")
-    alone = came - moved["PassiveOpens"]
+    alone = came - moved["PassiveOpens"] - moved.get("ListenOverflows", 0)
     if alone / interval_s >= LEAST_PER_S and 2 * alone > came:
         yield _finding(scene, came, Seen(alone, alone, alone / interval_s))
 

@@ -70,6 +70,14 @@ def test_what_is_a_flood(seconds: int, opened: int, row: Total, flood: bool) -> 
     assert ("syn_flood" in [finding.id for finding in found(first, last)]) is flood
 
 
+def test_acks_that_the_accept_queue_had_no_room_for_are_no_flood() -> None:
+    """600 clients at once, an application that accepts none: each sent its ACK."""
+    before, after = ({"PassiveOpens": n, "ListenOverflows": m} for n, m in ((0, 0), (65, 900)))
+    first = sample(sensor=sensor(), namespaces=(namespace(counters=counters(**before)),))
+    last = sample(1, sensor=sensor(total("plain", 600)), namespaces=(namespace(counters=counters(**after)),))
+    assert "syn_flood" not in [finding.id for finding in found(first, last)]
+
+
 # Now and before
 
 
