@@ -15,6 +15,7 @@ from tfotop.model.peers import NONE, bad, share_accepted
 from tfotop.model.state import PeerState
 
 SICK: Final = frozenset(("rejected", "lost", "refused"))
+FRUITLESS: Final = ("cookie_refused", "reset", "unanswered")
 SICK_SHARE: Final = 10  # one in so many
 AT_ONCE: Final = 4096  # rows that are sorted in one call: a longer one would keep other threads waiting
 SHORT: Final = 8  # times shorter
@@ -50,7 +51,8 @@ def severity(state: PeerState) -> int:
     of all handshakes, but only by their powers of two: a row moves when a count has doubled, not each second.
     """
     outcomes = state.reading.outcomes
-    failed, total = bad(state.reading) + outcomes.get("cookie_refused", 0), sum(outcomes.values())
+    failed = bad(state.reading) + sum(outcomes.get(name, 0) for name in FRUITLESS)
+    total = sum(outcomes.values())
     sick = state.cookie in SICK or failed * SICK_SHARE > total
     rank = 2 if sick else 0 if state.cookie == NONE else 1
     return rank << 16 | failed.bit_length() << 8 | total.bit_length()

@@ -94,6 +94,8 @@ def test_the_sick_peer_is_at_the_top() -> None:
         rank(outcomes={"lost": 1}, last_outcome="lost"),
         rank(outcomes={"cookie_refused": 1}, last_outcome="cookie_refused"),
         rank(outcomes={"rejected": 2, "accepted": 8}),  # every server but one has the key
+        rank(outcomes={"reset": 3, "plain": 3}, last_outcome="plain"),
+        rank(outcomes={"unanswered": 1}, last_outcome="unanswered"),
     ]
     well = [
         rank(outcomes={"accepted": 100_000}),

@@ -18,6 +18,7 @@ from tfotop.views.tui.widgets.rows import FIRST, MOVES, painted
 
 TITLE_LINES = 2
 WRONG = ("rejected", "refused", "lost")
+UNANSWERED = ("reset", "unanswered")
 
 
 class PeersTable(ScrollView, can_focus=True):
@@ -140,7 +141,8 @@ class PeersTable(ScrollView, can_focus=True):
         return self._strip("", "peers--row")
 
     def _row(self, columns: tuple[Column, ...], index: int) -> Strip:
-        wrong = self._rows[index].cookie in WRONG
+        state = self._rows[index]
+        wrong = state.cookie in WRONG or state.reading.last_outcome in UNANSWERED
         style = "peers--cursor" if index == self._place else "peers--wrong" if wrong else "peers--row"
         return self._strip(line(columns, self._cells(columns, self._rows[index])), style)
 
