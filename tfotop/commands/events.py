@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from tfotop.commands.common import complain, selection
+from tfotop.model.selection import Selection
 from tfotop.sources.handshakes import Sensor, SensorFailed, Starting
 from tfotop.stop import Stop
 
@@ -35,7 +36,8 @@ def run(chosen: argparse.Namespace) -> int:
     collector = Collector(None)
     collector.sensor = sensor
     collector.remember_owners(time.monotonic())
-    complain("watching every handshake of this host; Ctrl-C ends")
+    some = "" if selection(chosen) == Selection() else ", printing those that were asked for"
+    complain(f"watching every handshake of this host{some}; Ctrl-C ends")
     try:
         _print_events(chosen, sensor, collector, stop)
     finally:

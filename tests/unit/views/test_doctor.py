@@ -152,7 +152,8 @@ def test_the_view_folds_a_long_command_and_loses_nothing_of_it() -> None:
     model = folded(*doctor.load("keys_differ_namespaces"))
     (finding,) = findings(model)
     assert finding.fix is not None
-    assert (finding.fix.command or "-") in "".join(doctor_view.lines(model, 60))
+    command = " ".join((finding.fix.command or "-").split())
+    assert command in " ".join(" ".join(doctor_view.lines(model, 60)).split())  # folded at blanks only
 
 
 def test_the_view_names_each_finding_and_what_is_missing() -> None:
