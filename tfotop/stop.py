@@ -3,19 +3,15 @@
 import os
 import select
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop:
-    """Installed once, in the main thread."""
+    """Installed in the main thread; a second one takes over, and knows nothing of what the first was asked."""
 
     def __init__(self) -> None:
         self.requested = False
         self._wakes, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        for number in ENDS:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._request)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
 
@@ -27,13 +23,8 @@ class Stop:
         if not self.requested:
             select.select([self._wakes], [], [], max(0.0, seconds))
 
-
-@contextmanager
-def at_once() -> Iterator[None]:
-    """For the length of a block each raises KeyboardInterrupt: a question would go on waiting for its answer."""
-    before = [(number, signal.signal(number, signal.default_int_handler)) for number in ENDS]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+    def readable(self, fd: int) -> bool:
+        """Wait until something can be read there; False if the end is asked for."""
+        if not self.requested:
+            select.select([self._wakes, fd], [], [])
+        return not self.requested

@@ -1,5 +1,6 @@
 """``tfotop doctor --fix``: each change shown, asked for, made, its effect checked. Nothing changes without a yes."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from tfotop.diagnosis.finding import Finding, Fix, Queue, Sysctl
 from tfotop.model.state import Model
 from tfotop.sample import Listener, Problem
 from tfotop.sources import listeners, namespaces, processes, read_file
-from tfotop.stop import at_once
+from tfotop.stop import Stop
 from tfotop.views.format import printable
 
 TIMEOUT_S: Final = 60
@@ -39,11 +40,11 @@ class NotMade(Exception):
 
 def run(model: Model, found: Sequence[Finding]) -> int:
     """Offer every change that can be made from here; how many were made."""
-    made = 0
+    made, stop = 0, Stop()
     try:
         for number, cause, change, fix in _offers(model, found):
             print(f"\n{number}. {printable(cause)}\n   change: {printable(change.what)}", flush=True)
-            if agreed():
+            if agreed(stop):
                 made += _make(change, fix)
             else:
                 print("   not made")
@@ -61,16 +62,15 @@ def _offers(model: Model, found: Sequence[Finding]) -> Iterator[tuple[int, str, 
                 yield number, finding.cause, change, finding.fix
 
 
-def agreed() -> bool:
+def agreed(stop: Stop) -> bool:
     """Whether the answer is yes; no answer is no. Raises Stopped."""
-    try:
-        with at_once():
-            return input("   make it? [y/N] ").strip().lower() in YES
-    except KeyboardInterrupt:
-        raise Stopped from None
-    except EOFError:
+    print("   make it? [y/N] ", end="", flush=True)
+    if not stop.readable(sys.stdin.fileno()):
+        raise Stopped
+    answer = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")  # a terminal gives a line; at its end nothing
+    if not answer:
         print()
-        return False
+    return answer.strip().lower() in YES
 
 
 def _make(change: Change, fix: Fix) -> bool:
