@@ -66,7 +66,7 @@ def scan(report: Report, proc: str = "/proc", mounts: Sequence[str] = MOUNTS) ->
     residents, closed = _residents(proc)
     residents.setdefault(own.st_ino, [])
     if closed:
-        report(_closed())
+        report(_closed(closed))
     names = _names(mounts, own.st_dev)
     found = [_lived_in(inum, pids, own.st_ino, proc, names) for inum, pids in residents.items()]
     found += [Netns(inum, path, name=os.path.basename(path)) for inum, path in names.items() if inum not in residents]
@@ -120,15 +120,16 @@ class _Denied(Exception):
     """The kernel does not let us in."""
 
 
-def _residents(proc: str) -> tuple[dict[int, list[int]], bool]:
-    """The pids in each namespace by inode number, ascending, and whether a process did not show its own."""
+def _residents(proc: str) -> tuple[dict[int, list[int]], list[int]]:
+    """The pids in each namespace by inode number, ascending, and those of processes that did not show their own."""
     residents: dict[int, list[int]] = {}
-    closed = False
+    closed = []
     for pid in pids(proc):
         try:
             inum = os.stat(f"{proc}/{pid}/ns/net").st_ino
         except PermissionError:  # so says the kernel also of one that went this moment (proc_ns_get_link)
-            closed = closed or os.path.exists(f"{proc}/{pid}")
+            if os.path.exists(f"{proc}/{pid}"):
+                closed.append(pid)
         except (FileNotFoundError, ProcessLookupError):
             continue  # gone, or a zombie: it has no namespaces (kernel/exit.c, exit_task_namespaces)
         else:
@@ -173,9 +174,10 @@ def _lived_in(inum: int, residents: list[int], own: int, proc: str, names: dict[
     return Netns(inum, path or f"{proc}/{residents[0]}/ns/net", tuple(residents), residents[0], False, name)
 
 
-def _closed() -> Problem:
-    """At least one process did not show its namespace."""
-    return Problem(source=SOURCE, text="some processes do not show their network namespace", remedy=_remedy())
+def _closed(closed: list[int]) -> Problem:
+    """Of many the number is not said: it changes all the time."""
+    text = f"process {closed[0]} does not show its" if len(closed) == 1 else "some processes do not show their"
+    return Problem(source=SOURCE, text=f"{text} network namespace", remedy=_remedy())
 
 
 def _remedy() -> str:

@@ -120,6 +120,21 @@ def test_a_process_that_goes_at_the_moment_of_the_look_is_silent(tree: Tree, mon
     assert problems == []
 
 
+def test_the_only_closed_process_is_named(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree.process("7", "web")
+    stat = os.stat
+
+    def closed(path: str) -> os.stat_result:
+        if path.endswith("/7/ns/net"):
+            raise PermissionError
+        return stat(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", closed)
+        _, problems = tree.scan()
+    assert [problem.text for problem in problems] == ["process 7 does not show its network namespace"]
+
+
 def test_many_closed_processes_are_one_problem(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     for pid in range(10, 60):
         tree.process(str(pid), "web")
