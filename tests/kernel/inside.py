@@ -26,7 +26,8 @@ NUMBERS = itertools.count()
 # A process that listens as told, says so, and stays until its standard input is closed.
 LISTENER = """
 import os, socket, sys
-ours = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+ours = socket.socket(family, socket.SOCK_STREAM, int(sys.argv[7]))
 ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 ours.bind((sys.argv[1], int(sys.argv[2])))
@@ -105,9 +106,11 @@ def listening(
     address: str = "127.0.0.1",
     backlog: int = 50,
     workers: int = 0,
+    *,
+    protocol: int = 0,
 ) -> Iterator[int]:
     """The pid of a process that listens."""
-    argv = (LISTENER, address, str(port), str(backlog), str(max_qlen), key, str(workers))
+    argv = (LISTENER, address, str(port), str(backlog), str(max_qlen), key, str(workers), str(protocol))
     with process(name, *argv) as child:
         yield child.pid
 

@@ -160,6 +160,15 @@ def listeners_of(name: str, queues: listeners.Queues | None = None) -> dict[tupl
     return by_endpoint
 
 
+def test_a_listener_of_mptcp_has_a_queue_and_a_process(netns_name: str) -> None:
+    """As programs in Go have them: two sockets with one inode number, of which the process holds the other."""
+    with listening(netns_name, 1, 7, "000102030405060708090a0b0c0d0e0f", protocol=listeners.IPPROTO_MPTCP) as pid:
+        (one,) = listeners_of(netns_name)["127.0.0.1", 1]
+    assert one.process is not None
+    assert (one.process.pid, one.max_qlen) == (pid, 7)
+    assert one.own_key == keys.fingerprint(bytes(range(16)))
+
+
 def test_the_listeners_are_those_of_ss_with_queue_key_and_process(netns_name: str) -> None:
     key = "000102030405060708090a0b0c0d0e0f"
     with contextlib.ExitStack() as stack:

@@ -164,7 +164,6 @@ def _with_socket(listener: Listener, function: Callable[[socket.socket], T]) -> 
     if holder is None:
         raise NotMade("the listener is gone")
     with listeners.duplicate(holder.process.pid, holder.fd) as sock:
-        cookie = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, listeners.SO_COOKIE, 8), sys.byteorder)
-        if cookie != listener.cookie:
+        if not listeners.is_of(sock, listener):
             raise NotMade("the listener is gone")
         return function(sock)

@@ -30,6 +30,8 @@ REREAD_EVERY = 10
 
 SYS_PIDFD_GETFD: Final = 438
 SO_COOKIE: Final = 57
+SO_PROTOCOL: Final = 38
+IPPROTO_MPTCP: Final = 262
 TCP_FASTOPEN: Final = 23
 TCP_FASTOPEN_KEY: Final = 33
 # The process ended, the descriptor was closed, or its number is of something else by now.
@@ -149,12 +151,23 @@ def ask(listener: Listener, holder: Holder, report: Report) -> Queue | None:
 
 def _answer(ours: socket.socket, listener: Listener) -> Queue | None:
     """What the duplicate says; ``None`` if its descriptor is another socket by now."""
-    if int.from_bytes(ours.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder) != listener.cookie:
+    if not is_of(ours, listener):
         return None
     keys = ours.getsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, 2 * KEY_BYTES)
     names = [fingerprint(keys[at : at + KEY_BYTES]) for at in range(0, len(keys) - KEY_BYTES + 1, KEY_BYTES)]
     own_key, own_backup, *_ = *names, None, None
     return Queue(ours.getsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN), own_key, own_backup)
+
+
+def is_of(ours: socket.socket, listener: Listener) -> bool:
+    """Whether a socket is this listener, or the MPTCP one that has it for its subflow.
+
+    The two have one inode number (``mptcp_subflow_create_socket``, net/mptcp/subflow.c) and each its own cookie; the
+    MPTCP one answers for both, since Linux 6.2.
+    """
+    if ours.getsockopt(socket.SOL_SOCKET, SO_PROTOCOL) == IPPROTO_MPTCP:
+        return os.fstat(ours.fileno()).st_ino == listener.inode
+    return int.from_bytes(ours.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder) == listener.cookie
 
 
 def duplicate(pid: int, fd: int) -> socket.socket:
