@@ -69,12 +69,13 @@ static __always_inline void judge_synack(struct handshake *h, struct options *o)
 {
 	u8 asked = h->cookie_len != NO_COOKIE_LEN, tried = h->syn_data_bytes || (asked && h->cookie_len);
 	u8 given = o->cookie_len != NO_COOKIE_LEN && o->cookie_len;
-	u8 first_answered = o->tsecr && o->tsecr == h->syn_tsval && o->tsecr != h->last_syn_tsval;
+	/* It answers the first SYN, later than the second: late, or sent again without the cookie that the lost one had. */
+	u8 late = h->syn_retransmits && o->tsecr && o->tsecr == h->syn_tsval && o->tsecr != h->last_syn_tsval;
 
 	if (h->syn_data_bytes && h->syn_data_acked_bytes == h->syn_data_bytes) {
 		h->variant = !asked || !h->cookie_len ? NO_COOKIE : given ? BACKUP_KEY : NO_VARIANT;
 		set_outcome(h, ACCEPTED, NO_REASON);
-	} else if (h->syn_retransmits && (tried || asked) && !given && !h->syn_data_acked_bytes && !first_answered) {
+	} else if (h->syn_retransmits && (tried || asked) && !given && !h->syn_data_acked_bytes && !late) {
 		set_outcome(h, LOST, SYN_DROPPED);
 	} else if (h->syn_data_bytes || (tried && given)) {
 		set_outcome(h, REJECTED, DATA_NOT_ACKED);
@@ -82,7 +83,7 @@ static __always_inline void judge_synack(struct handshake *h, struct options *o)
 		set_outcome(h, ACCEPTED, NO_REASON);
 	} else if (asked) {
 		set_outcome(h, given ? COOKIE_GRANTED : COOKIE_REFUSED, given ? NO_COOKIE_CACHED :
-			    h->syn_retransmits && first_answered ? SYNACK_LOST : NONE_GRANTED);
+			    late ? NO_REASON : NONE_GRANTED);
 	} else {
 		set_outcome(h, PLAIN, h->reason);
 	}

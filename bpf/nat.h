@@ -43,8 +43,6 @@ static __always_inline int answers(struct segment *s, struct handshake *h)
 	return h && s->ack - h->isn - 1 <= h->syn_data_bytes;
 }
 
-#define AT_ONCE_NS 10000000ULL		/* within the same softirq; the rest is for a slow CPU */
-
 /* Whether this SYN-ACK may be the answer to the last SYN on this CPU: the kernel answers a SYN at once (tcp_conn_request). */
 static __always_inline int answers_at_once(struct segment *s, struct flow *flow, struct flow *syn, struct handshake *h, u64 now)
 {

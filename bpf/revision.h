@@ -15,6 +15,17 @@ static __always_inline void take_back_silence(struct bpf_sock *sk, struct handsh
 		h->reason = what_stands_in_the_way(sk, h, 1);
 }
 
+static __always_inline void remember_refusal(struct flow *flow, struct handshake *h)
+{
+	int only = 0;
+	struct record *last = last_declined.lookup(&only);
+
+	if (!last)
+		return;
+	last->flow = *flow;
+	last->handshake = *h;
+}
+
 /* Another SYN like the one before. If that was dropped, the kernel decides anew, `h` says how. */
 static __always_inline void repeat(struct bpf_sock *sk, struct flow *flow, struct handshake *known, struct handshake *h, u64 now)
 {
@@ -31,22 +42,17 @@ static __always_inline void repeat(struct bpf_sock *sk, struct flow *flow, struc
 		return;
 	decline(known, known->reason);
 	count(flow, known);
+	remember_refusal(flow, known);
 	finish(flow, known, now);
 }
 
 /* Refused when its SYN came: a SYN cookie has no socket, and nothing more of it will be seen. */
 static __always_inline void refuse(struct flow *flow, struct handshake *h, u64 now)
 {
-	int only = 0;
-	struct record *last = last_declined.lookup(&only);
-
 	decline(h, SYN_COOKIES);
 	count(flow, h);
 	write_record(flow, h, now);
-	if (!last)
-		return;
-	last->flow = *flow;
-	last->handshake = *h;
+	remember_refusal(flow, h);
 }
 
 static __always_inline int same(struct flow *a, struct flow *b)
@@ -60,17 +66,19 @@ static __always_inline int same(struct flow *a, struct flow *b)
 static __always_inline struct handshake *take_back_refusal(struct segment *s, struct flow *flow, u64 now)
 {
 	int only = 0;
-	struct record *last = last_declined.lookup(&only);
+	struct record *record, *last = last_declined.lookup(&only);
 
-	if (!last || now - last->handshake.syn_ns > AT_ONCE_NS || !same(&last->flow, flow) || !answers(s, &last->handshake))
+	if (!last || now - last->handshake.last_syn_ns > AT_ONCE_NS || !same(&last->flow, flow) || !answers(s, &last->handshake))
 		return NULL;
 	count_by(flow, &last->handshake, -1);
 	last->handshake.outcome = UNDECIDED;
 	last->handshake.reason = SYN_COOKIES;
-	write_record(flow, &last->handshake, now);
+	record = copy_record_always(flow, &last->handshake);	/* the refusal may have come under the limit just so */
+	if (record)
+		records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	handshakes.update(flow, &last->handshake);
 	tally(TRACKED);
-	last->handshake.syn_ns = 0;
+	last->handshake.last_syn_ns = 0;
 	return handshakes.lookup(flow);
 }
 

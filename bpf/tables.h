@@ -132,16 +132,10 @@ static __always_inline int within_limit(u64 now)
 	return 1;
 }
 
-/* A place in the ring with a copy of the handshake, or NULL: over the limit, or the ring is full. */
-static __always_inline struct record *copy_record(struct flow *flow, struct handshake *h, u64 now)
+static __always_inline struct record *copy_record_always(struct flow *flow, struct handshake *h)
 {
-	struct record *record;
+	struct record *record = records.ringbuf_reserve(sizeof(*record));
 
-	if (!within_limit(now)) {
-		tally(RECORDS_LIMITED);
-		return NULL;
-	}
-	record = records.ringbuf_reserve(sizeof(*record));
 	if (!record) {
 		tally(RECORDS_DROPPED);
 		return NULL;
@@ -149,6 +143,15 @@ static __always_inline struct record *copy_record(struct flow *flow, struct hand
 	record->flow = *flow;
 	record->handshake = *h;
 	return record;
+}
+
+/* A place in the ring with a copy of the handshake, or NULL: over the limit, or the ring is full. */
+static __always_inline struct record *copy_record(struct flow *flow, struct handshake *h, u64 now)
+{
+	if (within_limit(now))
+		return copy_record_always(flow, h);
+	tally(RECORDS_LIMITED);
+	return NULL;
 }
 
 static __always_inline void write_record(struct flow *flow, struct handshake *h, u64 now)

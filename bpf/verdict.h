@@ -26,11 +26,14 @@ static __always_inline void decline(struct handshake *h, u8 reason)
 	h->reason = h->outcome == PLAIN ? NO_REASON : reason;
 }
 
+#define AT_ONCE_NS 10000000ULL	/* within the same softirq; the rest is for a slow CPU */
 #define LAST_PLACES 8	/* of a queue: so many may be taken by other CPUs between the look at it and the kernel's own */
 
-static __always_inline u8 may_have_filled_up(struct handshake *h)
+/* Only the first SYN-ACK counts: one that is sent again has no cookie, whatever the first had (inet_rtx_syn_ack). */
+static __always_inline u8 filled_up_meanwhile(struct handshake *h)
 {
-	return h->max_qlen != UNKNOWN && h->max_qlen && h->qlen + LAST_PLACES >= h->max_qlen;
+	return h->max_qlen != UNKNOWN && h->max_qlen && h->qlen + LAST_PLACES >= h->max_qlen &&
+	       h->synack_ns - h->syn_ns < AT_ONCE_NS;
 }
 
 /*
@@ -44,7 +47,7 @@ static __always_inline u8 why_declined(struct handshake *h, struct options *o)
 
 	if (given && presented)
 		return o->cookie_id == h->cookie_id ? FAILED_CHILD : BAD_COOKIE;
-	if (!given && (h->reason == BAD_COOKIE || (h->reason == NO_REASON && asks_only(h) && may_have_filled_up(h))))
+	if (!given && (h->reason == BAD_COOKIE || (h->reason == NO_REASON && asks_only(h))) && filled_up_meanwhile(h))
 		return QUEUE_FULL;
 	return h->reason;
 }

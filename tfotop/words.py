@@ -42,7 +42,6 @@ REASONS: Final = (
     "blackhole",
     "icmp_unreachable",
     "reset",
-    "synack_lost",
 )
 
 REASON_WORDS: Final = {
@@ -64,7 +63,6 @@ REASON_WORDS: Final = {
     "blackhole": "blackhole protection active",
     "icmp_unreachable": "ICMP unreachable",
     "reset": "reset by the peer",
-    "synack_lost": "SYN-ACK lost, sent again bare",
 }
 
 # The bits of net.ipv4.tcp_fastopen (include/net/tcp.h, TFO_*).

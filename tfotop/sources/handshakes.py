@@ -153,7 +153,7 @@ class Sensor:
         return SensorReading(
             attached_ns=self.attached_ns,
             btf=self.missing is None,
-            totals=tuple(records.total(key, n) for key, n in sorted(totals.items()) if n),  # 0: taken back
+            totals=tuple(records.total(key, n) for key, n in sorted(totals.items())),
             peers=peers,
             handshakes=handshakes,
             losses=losses,
@@ -266,13 +266,8 @@ class Sensor:
 
 def _standing(raws: list[tuple[Flow, RawHandshake]]) -> list[tuple[Flow, RawHandshake]]:
     """Without what was taken back a moment later: a record without outcome says so (bpf/revision.h)."""
-    standing: list[tuple[Flow, RawHandshake]] = []
-    for flow, raw in raws:
-        if raw.outcome == layout.UNDECIDED:
-            standing = [(f, r) for f, r in standing if (f, r.isn) != (flow, raw.isn)]
-        else:
-            standing.append((flow, raw))
-    return standing
+    back = {(flow, raw.isn): at for at, (flow, raw) in enumerate(raws) if raw.outcome == layout.UNDECIDED}
+    return [pair for at, pair in enumerate(raws) if at > back.get((pair[0], pair[1].isn), -1)] if back else raws
 
 
 def _split(record: bytes) -> tuple[Flow, RawHandshake]:

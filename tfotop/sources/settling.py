@@ -7,7 +7,7 @@ from tfotop.sources.layout import RawHandshake
 from tfotop.words import OUTCOMES, REASONS
 
 SECOND: Final = 1_000_000_000
-# Reasons for which the kernel drops a SYN, as in bpf/progress.h.
+# Reasons for which the kernel drops a SYN, as in bpf/verdict.h.
 EXPLAIN_SILENCE: Final = {REASONS.index("accept_queue_full"), REASONS.index("syn_queue_full")}
 
 

@@ -49,7 +49,7 @@ def test_every_scenario_is_expected_and_every_finding_has_one() -> None:
 
 
 def test_every_reason_is_a_finding_or_is_known_not_to_be_one() -> None:
-    no_fault = {"no_data_no_cookie", "no_cookie_cached", "icmp_unreachable", "reset", "synack_lost"}
+    no_fault = {"no_data_no_cookie", "no_cookie_cached", "icmp_unreachable", "reset"}
     assert set(REASONS) - {None} - set(IDS) == no_fault
 
 
