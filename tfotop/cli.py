@@ -159,11 +159,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if error.errno not in NO_ROOM or not _printed(error):
             raise
         _drop_output()
         print(f"tfotop: the output cannot be written: {error.strerror}", file=sys.stderr)
         return 2
+
+
+def _printed(error: OSError) -> bool:
+    """Whether it came while printing, which the commands do, and not from a source."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = str(trace.tb_frame.f_globals.get("__name__")) if trace else ""
+    return where in ("argparse", __name__) or where.startswith("tfotop.commands.")
 
 
 def _drop_output() -> None:

@@ -161,6 +161,15 @@ def test_nobody_answers(bed: Bed) -> None:
     assert (finding["severity"], finding["port"], finding["handshakes"]) == ("degraded", server.port, 1)
 
 
+@pytest.mark.parametrize(("rule", "timeout_s"), [("drop_syn", 0.2), ("unreachable", 1.0)])
+def test_who_gives_up_at_once_or_hears_of_icmp_accuses_nobody(bed: Bed, rule: str, timeout_s: float) -> None:
+    """The slower of two families, or one without a route: ordinary on a healthy host."""
+    server = primed(bed)
+    with filtering(bed.server, rule):
+        visit = watching(lambda: exchange(bed.client, bed.server.v4, server.port, timeout_s=timeout_s), of=[bed.client])
+    assert ids(visit) == []
+
+
 def test_an_option_that_is_stripped_before_the_server(bed: Bed) -> None:
     server = primed(bed)
     with filtering(bed.server, "strip_syn_option"):

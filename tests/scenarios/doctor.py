@@ -276,15 +276,27 @@ CASES: Final[Mapping[str, Case]] = {
     "syn_reset": watched(
         total("reset", 3, "reset", role="client", data=True), total("plain", 3, role="client"), metrics=(COOKIE,),
         peers=(destination("192.0.2.77", reset=3, plain=3),),
-        handshakes=tuple(to("192.0.2.77", ts_ns=START_WALL_NS + n * SECOND, **given) for n in (1, 2) for given in (
-            {"outcome": "reset", "reason": "reset", "cookie_len": 8, "syn_data_bytes": 7}, {"outcome": "plain"}))),
+        handshakes=tuple(to("192.0.2.77", ts_ns=START_WALL_NS + n * SECOND, **given) for n, given in enumerate(2 * (
+            {"outcome": "reset", "reason": "reset", "cookie_len": 8, "syn_data_bytes": 7}, {"outcome": "plain"})))),
+    "restarted": watched(
+        total("reset", 1, "reset", role="client", data=True), total("plain", 1, role="client"), counters=counters(),
+        peers=(destination("192.0.2.77", reset=1, plain=1),),
+        handshakes=(to("192.0.2.77", ts_ns=START_WALL_NS, outcome="reset", reason="reset", cookie_len=8),
+                    to("192.0.2.77", ts_ns=START_WALL_NS + 1, outcome="plain"))),
+    "slower_family": watched(
+        total("unanswered", 4, role="client", request=True), total("unanswered", 1, "icmp_unreachable", role="client",
+                                                                   request=True), counters=counters(),
+        peers=(destination("2001:db8::7", unanswered=4),
+               destination("2001:db8::8", reason="icmp_unreachable", unanswered=1))),
+    "forged_syn": watched(total("rejected", 1, "no_data_no_cookie", data=True), counters=counters()),
     "closed_port": watched(
         total("reset", 3, "reset", role="client", data=True), counters=counters(),
         peers=(destination("192.0.2.77", reset=3),),
         handshakes=(to("192.0.2.77", outcome="reset", reason="reset", cookie_len=8),)),
-    "option_stripped": watched(total("rejected", 4, "no_data_no_cookie", data=True)),
+    "option_stripped": watched(total("rejected", 4, "no_data_no_cookie", data=True), peers=(
+        peer(outcomes={"rejected": 4}, last_outcome="rejected", last_reason="no_data_no_cookie"),)),
     "unanswered": watched(total("unanswered", 4, role="client", request=True),
-                          peers=(destination("192.0.2.77", unanswered=4),)),
+                          peers=(replace(destination("192.0.2.77", unanswered=4), syn_retransmits=4),)),
     "syn_dropped_everywhere": watched(LOST, peers=(destination("192.0.2.77", lost=1), destination("8.8.8.8", lost=1))),
     "syn_drops_cached": counted(metrics=(DROPS,)),
     "data_not_acked": watched(total("rejected", 4, "data_not_acked", role="client"),

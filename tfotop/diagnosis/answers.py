@@ -9,25 +9,23 @@ from tfotop.diagnosis.scene import Scene, outcomes_of
 from tfotop.model.state import PeerState
 from tfotop.sample import Handshake
 
-ANSWERED: Final = ("plain", "cookie_granted", "cookie_refused", "accepted", "rejected", "lost")
+ANSWERED: Final = ("plain", "cookie_granted", "cookie_refused", "accepted", "rejected", "lost", "reset")
 WELL: Final = ("cookie_granted", "cookie_refused", "accepted", "rejected")
 WITHOUT: Final = "until it is mended, connect there without: the option of the application, or"
 
 
 def reset(scene: Scene) -> Iterator[Finding]:
-    """Every SYN with the option is reset, and plain ones to the same server are not: who dislikes it is on the way."""
-    if not scene.came("client", "reset").handshakes:
-        return
+    """SYNs with the option are reset, before and after plain ones that are answered: who dislikes it is on the way."""
     peers = [p for p in scene.with_outcome("client", "reset") if _dislikes(scene, p)]
     if not peers:
         return
-    seen, where = scene.came("client", "reset", tried=True), ", ".join(places.of_peer(p) for p in peers[:3])
+    seen, where = scene.of_peers(peers, "reset"), ", ".join(places.of_peer(p) for p in peers[:3])
     yield Finding(
         id="syn_reset",
         severity=BROKEN,
         cause=f"{seen.words}: SYNs with the option to {where} are reset, those without it are answered"
         f"{places.within(scene.place)}: a middlebox or the server's filter does not let the option pass",
-        evidence=(scene.seen_evidence("reset, with the option", seen), *outcomes_of(peers)),
+        evidence=outcomes_of(peers),
         fix=Fix(text=f"look for a filter on the server and on the way; {WITHOUT} net.ipv4.tcp_fastopen without 0x1"),
         verify="tfotop events --role client: no more resets there",
         unknown="which box resets them, and whether it is the option or the data that it does not like",
@@ -41,13 +39,14 @@ def reset(scene: Scene) -> Iterator[Finding]:
 
 
 def _dislikes(scene: Scene, peer: PeerState) -> bool:
-    """By the handshakes that are kept: since the first reset nothing with the option came through, a plain one did."""
+    """By the handshakes that are kept. A server that was restarted resets before plain ones, but not after."""
     mine = [h for h in scene.handshakes if h.role == "client" and h.peer == places.of_peer(peer)]
-    resets = [h for h in mine if h.outcome == "reset"]
-    if not resets or not all(map(_tried, resets)):
+    resets = [h.ts_ns for h in mine if h.outcome == "reset" and _tried(h)]
+    if not resets or any(h.outcome == "reset" and not _tried(h) for h in mine):
         return False
-    later = {h.outcome for h in mine if h.ts_ns > resets[0].ts_ns}
-    return "plain" in later and later.isdisjoint(WELL)
+    later = [h for h in mine if h.ts_ns > resets[0]]
+    answered = any(h.outcome == "plain" and h.ts_ns < resets[-1] for h in later)
+    return answered and not any(h.outcome in WELL for h in later)
 
 
 def _tried(h: Handshake) -> bool:
@@ -55,23 +54,20 @@ def _tried(h: Handshake) -> bool:
 
 
 def silence(scene: Scene) -> Iterator[Finding]:
-    """Servers that answered nothing at all: the SYN is sent again without the option, so it is not for that."""
-    seen = scene.came("client", "unanswered", tried=True)
-    if not seen.handshakes:
+    """Servers that answered nothing at all: the SYN was sent again without the option, so it is not for that."""
+    if not scene.came("client", "unanswered", tried=True).handshakes:
         return
-    had = scene.with_outcome("client", "unanswered")
-    peers = [p for p in had if not any(p.reading.outcomes.get(name) for name in ANSWERED)]
+    peers = [p for p in scene.with_outcome("client", "unanswered") if _silent(p)]
     if not peers:
         return
-    where = ", ".join(places.of_peer(p) for p in peers[:3]) + (
-        f" and {len(peers) - 3} others" if len(peers) > 3 else ""
-    )
+    more = f" and {len(peers) - 3} others" if len(peers) > 3 else ""
+    seen, where = scene.of_peers(peers, "unanswered"), ", ".join(places.of_peer(p) for p in peers[:3]) + more
     yield Finding(
         id="unanswered",
         severity=DEGRADED,
         cause=f"{seen.words}: no answer from {where}{places.within(scene.place)}, nor to the SYN that is sent again"
         " without the option",
-        evidence=(scene.seen_evidence("unanswered, with the option", seen), *outcomes_of(peers)),
+        evidence=outcomes_of(peers),
         fix=Fix(text="it is not Fast Open: look for the server, its route, and filters that drop all SYNs to it"),
         verify="tfotop events --role client: handshakes there have another outcome",
         unknown="where the SYN or its answer is lost",
@@ -83,12 +79,20 @@ def silence(scene: Scene) -> Iterator[Finding]:
     )
 
 
+def _silent(peer: PeerState) -> bool:
+    """Not those whose program gave up before the second SYN (the slower of two families), nor where ICMP says why."""
+    had = peer.reading.outcomes
+    return peer.reading.syn_retransmits > 0 and peer.reading.last_reason is None and not any(map(had.get, ANSWERED))
+
+
 def stripped(scene: Scene) -> Iterator[Finding]:
     """SYN data without a cookie where one is needed; a few among many good ones are clients of their own kind."""
     seen = scene.seen("no_data_no_cookie", "server")
     if not seen.handshakes or scene.came("server", "accepted").handshakes >= 9 * seen.handshakes:
         return
     peers = [p for p in scene.with_outcome("server", "rejected") if p.reading.last_reason == "no_data_no_cookie"]
+    if not peers:  # nobody who proved that he is there: forged SYNs look like this
+        return
     yield Finding(
         id="option_stripped",
         severity=DEGRADED,

@@ -14,6 +14,7 @@ from tfotop.sample import Handshake
 
 NAME: Final = "net.ipv4.tcp_fastopen_blackhole_timeout_sec"
 COUNTER: Final = "TCPFastOpenBlackhole"
+ASKED: Final = ("accepted", "rejected", "cookie_granted", "cookie_refused")
 
 
 def active(scene: Scene) -> Iterator[Finding]:
@@ -54,10 +55,12 @@ def active(scene: Scene) -> Iterator[Finding]:
 
 
 def _over(scene: Scene) -> bool:
-    """A SYN with the option since the last that went without: the kernel asks again."""
+    """A SYN with the option was answered since the last that went without, and since the counter moved."""
     mine = [h for h in scene.handshakes if h.role == "client"]
     last_ns = max((h.ts_ns for h in mine if h.reason == "blackhole"), default=None)
-    return last_ns is not None and any(h.ts_ns > last_ns and h.cookie_len is not None for h in mine)
+    since_ns = scene.state.blackhole_ns if scene.state else None
+    moved_ns = since_ns + scene.model.wall_ns - scene.model.mono_ns if since_ns is not None else 0
+    return last_ns is not None and any(h.ts_ns > max(last_ns, moved_ns) and h.outcome in ASKED for h in mine)
 
 
 def _left(scene: Scene, longest: int | None, since_ns: int | None) -> float | None:

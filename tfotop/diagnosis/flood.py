@@ -17,16 +17,22 @@ NEWEST: Final = 200  # handshakes that are asked which port it is
 def syn_flood(scene: Scene) -> Iterator[Finding]:
     """More than half of the SYNs of the last interval never became a connection, by the kernel's count (PassiveOpens).
 
-    What the accept queue had no room for is not counted, SYNs (by their reason) and ACKs (ListenOverflows): that is the
-    application's doing.
+    What the accept queue had no room for is the application's doing: SYNs are left out by their reason, and where the
+    newest handshakes show that ACKs come, it had no room for those.
     """
     moved, interval_s = (scene.state.moved if scene.state else None) or {}, scene.model.interval_s
     if "PassiveOpens" not in moved or not interval_s:
         return
     came = sum(t.handshakes for t in scene.interval if t.role == "server" and t.reason != "accept_queue_full")
-    alone = came - moved["PassiveOpens"] - moved.get("ListenOverflows", 0)
-    if alone / interval_s >= LEAST_PER_S and 2 * alone > came:
+    alone = came - moved["PassiveOpens"]
+    if alone / interval_s >= LEAST_PER_S and 2 * alone > came and not _acknowledged(scene):
         yield _finding(scene, came, Seen(alone, alone, alone / interval_s))
+
+
+def _acknowledged(scene: Scene) -> bool:
+    """Whether most of the newest handshakes were: then somebody is there."""
+    newest = [h for h in scene.handshakes if h.role == "server"][-NEWEST:]
+    return bool(newest) and 2 * sum(h.ack_us is not None for h in newest) > len(newest)
 
 
 def _finding(scene: Scene, came: int, alone: Seen) -> Finding:

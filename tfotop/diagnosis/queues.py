@@ -67,6 +67,8 @@ def _missing(scene: Scene, mute: list[Listener], what: str, seen: Seen) -> Findi
 
 def _have_one_now(scene: Scene, seen: Seen) -> bool:
     """Whether the listeners that refused are known to have a queue by now; or they are gone, and nobody is refused."""
+    if scene.place is None or scene.place.listeners is None:
+        return False
     ports = scene.ports_of("no_queue")
     asked = [x for x in scene.listeners if x.port in ports or not ports]
     return all(x.max_qlen for x in asked) if asked else not seen.now

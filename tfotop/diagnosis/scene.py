@@ -151,6 +151,11 @@ class Scene:
 
         return self._seen(count(self.totals), count(self.interval))
 
+    def of_peers(self, peers: Iterable[PeerState], outcome: str) -> Seen:
+        """How often these peers had this outcome."""
+        counts = [(p.reading.outcomes.get(outcome, 0), p.interval.get(outcome, 0)) for p in peers]
+        return self._seen(sum(all_ for all_, _ in counts), sum(now for _, now in counts))
+
     def _seen(self, handshakes: int, now: int) -> Seen:
         span_s = self.model.interval_s
         return Seen(handshakes, now, None if span_s is None else now / span_s)

@@ -23,7 +23,7 @@ def rates_of(
     if interval_s is None:
         return Rates()
     places = [n for n in namespaces if wanted.netns in (None, n.reading.inum)]
-    if moved is None or (wanted.some_peers and not attached):
+    if moved is None or not _told_apart(moved, attached, wanted):
         rates = Rates()
     elif not attached:
         rates = _of_counters(places, interval_s, wanted.role)
@@ -32,12 +32,16 @@ def rates_of(
     return replace(rates, counters=_counters(places, interval_s))
 
 
+def _told_apart(moved: Sequence[Total], attached: bool, wanted: Selection) -> bool:
+    """Whether the evidence knows what is wanted: counters do not know peers, nor totals without BTF namespaces."""
+    if not attached:
+        return not wanted.some_peers
+    return wanted.netns is None or all(t.netns is not None for t in moved)
+
+
 def _of_handshakes(moved: Sequence[Total], peers: Sequence[PeerState], interval_s: float, wanted: Selection) -> Rates:
-    rates = (
-        _of_peers(peers, interval_s)
-        if wanted.some_peers
-        else _of_totals([t for t in moved if wanted.of_total(t)], interval_s)
-    )
+    rows = [t for t in moved if wanted.of_total(t)]
+    rates = _of_peers(peers, rows, interval_s) if wanted.some_peers else _of_totals(rows, interval_s)
     saved_us = sum(p.interval.get("accepted", 0) * (rtt_us(p.reading) or 0) for p in peers)
     return replace(rates, saved_s_per_s=saved_us / 1e6 / interval_s)
 
@@ -50,12 +54,17 @@ def _of_totals(rows: Sequence[Total], interval_s: float) -> Rates:
     return replace(_of_outcomes(counts, interval_s), queue_full_per_s=full / interval_s)
 
 
-def _of_peers(peers: Iterable[PeerState], interval_s: float) -> Rates:
-    """Totals know neither ports nor addresses, and peers no reasons: how often a queue was full is not known."""
+def _of_peers(peers: Iterable[PeerState], rows: Iterable[Total], interval_s: float) -> Rates:
+    """Totals know neither ports nor addresses, and peers no reasons: how often a queue was full is not known.
+
+    Who was answered with a SYN cookie is no peer yet, so while there are such neither refusals are.
+    """
     counts: Counter[str] = Counter()
     for peer in peers:
         counts.update(peer.interval)
-    return _of_outcomes(counts, interval_s)
+    rates = _of_outcomes(counts, interval_s)
+    hidden = any(row.reason == "syn_cookies" for row in rows)
+    return replace(rates, requests_per_s=None, rejected_per_s=None) if hidden else rates
 
 
 def _of_outcomes(counts: Counter[str], interval_s: float) -> Rates:

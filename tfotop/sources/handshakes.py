@@ -10,7 +10,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Collection, Mapping
@@ -69,7 +68,7 @@ class Starting:
         options = json.dumps({**LIMITS, **pages, **waiting, "RECORDS_PER_S": records_per_s, **(defines or {})})
         self._ours, theirs = socket.socketpair()
         path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
-        self._complaint = tempfile.TemporaryFile()  # noqa: SIM115  closed by finish(); a pipe could fill up
+        self._complaint = os.fdopen(os.memfd_create("complaint"), "w+b")  # a pipe could fill up, and so could a disk
         with theirs:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "tfotop.sources.compiler", str(theirs.fileno()), options],

@@ -319,4 +319,7 @@ QUIET: Final = [
     "always_asking_programs",
     "loopback_only",
     "closed_port",
+    "restarted",
+    "slower_family",
+    "forged_syn",
 ]

@@ -98,7 +98,8 @@ def test_blackhole_protection_is_over_once_a_syn_has_the_option_again() -> None:
     first, last = doctor.load("blackhole")
     without = doctor.to("192.0.2.77", ts_ns=START_WALL_NS, outcome="plain", reason="blackhole")
     again = doctor.to("192.0.2.77", ts_ns=START_WALL_NS + 1, outcome="accepted", cookie_len=8)
-    for handshakes, wanted in (((without,), ["blackhole"]), ((without, again), [])):
+    silent = replace(again, outcome="unanswered")
+    for handshakes, wanted in (((without,), ["blackhole"]), ((without, again), []), ((without, silent), ["blackhole"])):
         assert last.sensor is not None
         seen = replace(last, sensor=replace(last.sensor, handshakes=handshakes))
         assert [f.id for f in found(first, seen)] == wanted

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.scenarios import doctor
-from tests.scenarios.build import COUNTERS, counters, folded, later, namespace, sample, sensor, total
+from tests.scenarios.build import COUNTERS, counters, folded, handshake, later, namespace, sample, sensor, total
 from tests.unit.diagnosis.asking import found
 from tests.unit.diagnosis.expected import EXPECTED, QUIET, Row
 from tfotop.diagnosis.finding import IDS, SEVERITIES, rank
@@ -70,12 +70,15 @@ def test_what_is_a_flood(seconds: int, opened: int, row: Total, flood: bool) -> 
     assert ("syn_flood" in [finding.id for finding in found(first, last)]) is flood
 
 
-def test_acks_that_the_accept_queue_had_no_room_for_are_no_flood() -> None:
-    """600 clients at once, an application that accepts none: each sent its ACK."""
+@pytest.mark.parametrize(("ack_us", "flood"), [(22_000, False), (None, True)])
+def test_acks_that_the_accept_queue_had_no_room_for_are_no_flood(ack_us: int | None, flood: bool) -> None:
+    """600 clients at once, an application that accepts none: each sent its ACK. Forged SYNs beside it have none."""
     before, after = ({"PassiveOpens": n, "ListenOverflows": m} for n, m in ((0, 0), (65, 900)))
+    newest = tuple(handshake(outcome="plain", ack_us=ack_us) for _ in range(30))
     first = sample(sensor=sensor(), namespaces=(namespace(counters=counters(**before)),))
-    last = sample(1, sensor=sensor(total("plain", 600)), namespaces=(namespace(counters=counters(**after)),))
-    assert "syn_flood" not in [finding.id for finding in found(first, last)]
+    seen = sensor(total("plain", 600), handshakes=newest)
+    last = sample(1, sensor=seen, namespaces=(namespace(counters=counters(**after)),))
+    assert ("syn_flood" in [finding.id for finding in found(first, last)]) is flood
 
 
 # Now and before

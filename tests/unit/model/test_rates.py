@@ -74,3 +74,19 @@ def test_rates_are_of_what_is_wanted(
 )
 def test_without_the_sensor_the_counters_tell_what_they_can(wanted: Selection, accepted: float | None) -> None:
     assert rates(wanted, attached=False).accepted_per_s == accepted
+
+
+def test_what_cannot_be_told_apart_is_not_known() -> None:
+    """Without BTF no row has a namespace; and who got a SYN cookie is no peer, whatever its port."""
+    blind = [sensor(total("accepted", n, netns=None, netns_cookie=None), btf=False) for n in (1, 5)]
+    hidden = [sensor(total("rejected", n, "syn_cookies"), peers=(peer(outcomes={"accepted": n}),)) for n in (1, 5)]
+    for readings, wanted, known in (
+        (blind, Selection(netns=OWN), (None, None)),
+        (blind, Selection(), (2.0, 0.0)),
+        (hidden, Selection(port=443), (2.0, None)),
+    ):
+        model = None
+        for second, reading in enumerate(readings):
+            model = fold(model, sample(2 * second, sensor=reading), wanted=wanted)
+        assert model is not None
+        assert (model.rates.accepted_per_s, model.rates.rejected_per_s) == known
