@@ -1,6 +1,6 @@
 /*
  * What was judged when a SYN came, and is seen to be otherwise. The kernel looks a moment later, on other CPUs a place is taken or
- * given back meanwhile, and it lets in a SYN that takes over a port from TIME_WAIT where others get a SYN cookie or are dropped.
+ * given back meanwhile, and since 6.10 it lets in a SYN that takes over a port from TIME_WAIT where others get a SYN cookie.
  */
 #ifndef TFOTOP_REVISION_H
 #define TFOTOP_REVISION_H

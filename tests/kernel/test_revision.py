@@ -1,5 +1,6 @@
 """What is judged when a SYN comes, and is otherwise a moment later: other CPUs, TIME_WAIT, a SYN that is sent again."""
 
+import os
 import socket
 import threading
 import time
@@ -34,6 +35,8 @@ pytestmark = pytest.mark.sensor
 
 VISITS = int(2000 / PATIENCE)
 REUSED = 31001
+# Before Linux 6.10 it got lost on the way that a SYN takes over a port from TIME_WAIT (TCP_SKB_CB(skb)->tcp_tw_isn).
+LETS_TIME_WAIT_IN = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 10)
 
 
 def test_the_last_place_of_the_queue_taken_on_another_cpu(bed: Bed, sight: Sight) -> None:
@@ -105,9 +108,12 @@ def test_a_port_taken_over_from_time_wait_gets_no_syn_cookie(
     with counting(bed.server) as watch:
         visit(bed, listener, REUSED)
     moved = "TCPFastOpenPassive" if cached else "TCPFastOpenCookieReqd"
-    assert watch.delta(("TCPFastOpenPassive", "TCPFastOpenCookieReqd")) == {moved: 1}
+    assert watch.delta(("TCPFastOpenPassive", "TCPFastOpenCookieReqd")) == ({moved: 1} if LETS_TIME_WAIT_IN else {})
     seen = next(e for e in sight.next(bed.server, 1 if always else 5) if e["peer"].endswith(f":{REUSED}"))
-    shows(seen, outcome="accepted" if cached else "cookie_granted", reason=None)
+    if LETS_TIME_WAIT_IN:
+        shows(seen, outcome="accepted" if cached else "cookie_granted", reason=None)
+    else:
+        shows(seen, outcome="rejected" if cached else "cookie_refused", reason="syn_cookies")
     shows(sight.next(bed.client)[0], outcome=seen["outcome"])
     sight.agrees()
 
