@@ -139,7 +139,8 @@ def test_a_lost_syn_ack_is_not_the_server_s_refusal(bed: Bed, sight: Sight) -> N
         until(lambda: rule.hits() > 0, what="a lost SYN-ACK")
     visitor.join()
     client, seen = sight.pair()
-    shows(client, outcome="cookie_refused", reason=None, syn_retransmits=1)
+    shows(client, outcome="cookie_refused", reason=None)
+    assert client["syn_retransmits"] > 0
     shows(seen, outcome="cookie_granted", reason=None)
     sight.agrees()
 
