@@ -34,7 +34,7 @@
 enum ingress_step { CLIENT_SYNACK, SERVER_SYN, SERVER_ACK, FIRST_BYTE, INGRESS_STEPS };
 BPF_PROG_ARRAY(ingress_steps, INGRESS_STEPS);
 
-enum egress_step { OUTGOING, EGRESS_STEPS };
+enum egress_step { CLIENT_SYN, SERVER_SYNACK, EGRESS_STEPS };
 BPF_PROG_ARRAY(egress_steps, EGRESS_STEPS);
 
 /* What every packet of the host pays for. */
@@ -123,11 +123,13 @@ int egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct glance g;
+	int step;
 
 	if (!sk || !sends_syn(sk->state) || !glance(skb, &g) || !(g.flags & SYN))
 		return GO_ON;
 	remember_place(skb, &g);
-	egress_steps.call(skb, OUTGOING);
+	step = g.flags & ACK ? SERVER_SYNACK : CLIENT_SYN;
+	egress_steps.call(skb, step);
 	return GO_ON;
 }
 
@@ -199,15 +201,21 @@ int first_byte_step(struct __sk_buff *skb)
 	return GO_ON;
 }
 
-int outgoing_step(struct __sk_buff *skb)
+int client_syn_step(struct __sk_buff *skb)
 {
-	BEGIN(s.flags & SYN, read_own_flow(skb, sk, &s, s.flags & ACK ? SERVER : CLIENT, &flow));
+	BEGIN(s.flags & SYN && sk->state == SYN_SENT, read_own_flow(skb, sk, &s, CLIENT, &flow));
 	expect_first_byte(&flow);
 	READ_OPTIONS();
-	if (s.flags & ACK)
-		server_synack(sk, &s, &o, &flow, now);
-	else if (sk->state == SYN_SENT)
-		client_syn(skb, sk, &s, &o, &flow, netns, now);
+	client_syn(skb, sk, &s, &o, &flow, netns, now);
+	return GO_ON;
+}
+
+int server_synack_step(struct __sk_buff *skb)
+{
+	BEGIN(s.flags & SYN, read_own_flow(skb, sk, &s, SERVER, &flow));
+	expect_first_byte(&flow);
+	READ_OPTIONS();
+	server_synack(sk, &s, &o, &flow, now);
 	return GO_ON;
 }
 

@@ -39,11 +39,14 @@ PROGRAMS: Final = {
 # program -> the programs that it goes on with, by slot of its program array (the enums of bpf/handshake.bpf.c)
 STEPS: Final = {
     "ingress": ("client_synack_step", "server_syn_step", "server_ack_step", "first_byte_step"),
-    "egress": ("outgoing_step",),
+    "egress": ("client_syn_step", "server_synack_step"),
 }
 # Steps are put in one by one while traffic goes on, and what looks at SYNs last: a SYN whose SYN-ACK passed unseen
 # would be taken for unanswered.
-ORDER: Final = ("first_byte_step", "server_ack_step", "client_synack_step", "outgoing_step", "server_syn_step")
+ORDER: Final = (
+    *("first_byte_step", "server_ack_step", "client_synack_step"),
+    *("server_synack_step", "client_syn_step", "server_syn_step"),
+)
 STEP_ARRAYS: Final = tuple(f"{name}_steps" for name in STEPS)
 
 

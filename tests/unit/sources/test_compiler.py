@@ -220,4 +220,4 @@ def test_every_step_is_put_in_its_place_those_that_see_syns_last() -> None:
         for caller, names in sorted(compiler.STEPS.items())
         for slot, name in enumerate(names)
     ]
-    assert [program for *_, program in put][-2:] == [steps["outgoing_step"], steps["server_syn_step"]]
+    assert [program for *_, program in put][-2:] == [steps["client_syn_step"], steps["server_syn_step"]]
