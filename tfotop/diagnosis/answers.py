@@ -1,5 +1,6 @@
 """What answers to SYNs with the option say of the way: resets, silence, and SYN data whose cookie is gone."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,7 +17,14 @@ WITHOUT: Final = "until it is mended, connect there without: the option of the a
 
 def reset(scene: Scene) -> Iterator[Finding]:
     """SYNs with the option are reset, before and after plain ones that are answered: who dislikes it is on the way."""
-    peers = [p for p in scene.with_outcome("client", "reset") if _dislikes(scene, p)]
+    suspects = scene.with_outcome("client", "reset")
+    if not suspects:
+        return
+    kept: dict[str, list[Handshake]] = defaultdict(list)
+    for h in scene.handshakes:
+        if h.role == "client":
+            kept[h.peer].append(h)
+    peers = [p for p in suspects if _dislikes(kept.get(places.of_peer(p), []))]
     if not peers:
         return
     seen, where = scene.of_peers(peers, "reset"), ", ".join(places.of_peer(p) for p in peers[:3])
@@ -38,9 +46,8 @@ def reset(scene: Scene) -> Iterator[Finding]:
     )
 
 
-def _dislikes(scene: Scene, peer: PeerState) -> bool:
+def _dislikes(mine: list[Handshake]) -> bool:
     """By the handshakes that are kept. A server that was restarted resets before plain ones, but not after."""
-    mine = [h for h in scene.handshakes if h.role == "client" and h.peer == places.of_peer(peer)]
     resets = [h.ts_ns for h in mine if h.outcome == "reset" and _tried(h)]
     if not resets or any(h.outcome == "reset" and not _tried(h) for h in mine):
         return False
