@@ -12,8 +12,12 @@ from tfotop.diagnosis.finding import BROKEN, Evidence, Finding, Fix
 from tfotop.diagnosis.scene import SENSOR, Scene
 from tfotop.sample import Handshake
 
+SECOND: Final = 1_000_000_000
 NAME: Final = "net.ipv4.tcp_fastopen_blackhole_timeout_sec"
 COUNTER: Final = "TCPFastOpenBlackhole"
+# The third timeout is 7 s after the SYN, 3 s where the first are a second apart (tcp_syn_linear_timeouts, Linux 6.5).
+THIRD_TIMEOUT_NS: Final = 8 * SECOND
+NO_ANSWER: Final = {"unanswered": "gave no answer", "lost": "gave no answer at first"}
 ASKED: Final = ("accepted", "rejected", "cookie_granted", "cookie_refused")
 
 
@@ -43,7 +47,7 @@ def active(scene: Scene) -> Iterator[Finding]:
         id="blackhole",
         severity=BROKEN,
         cause=f"{what}blackhole protection has disabled Fast Open here{bound}{places.within(scene.place)}"
-        + (f", after {starter.peer} gave no answer" if starter else ""),
+        + (f", after {starter.peer} {NO_ANSWER[starter.outcome]}" if starter else ""),
         evidence=tuple(evidence),
         fix=_end(scene, base),
         verify="tfotop events --role client: no more `plain: blackhole protection active`",
@@ -71,9 +75,26 @@ def _left(scene: Scene, longest: int | None, since_ns: int | None) -> float | No
 
 
 def _started_by(scene: Scene) -> Handshake | None:
-    """The last SYN with data that never got an answer."""
-    tried = (h for h in reversed(scene.handshakes) if h.role == "client" and (h.syn_data_bytes or h.cookie_len))
-    return next((h for h in tried if h.outcome in ("unanswered", "reset")), None)
+    """The last SYN whose third timeout was as the protection began; no other outcome of a SYN starts it."""
+    since_ns, until_ns = _began_ns(scene)
+    mine = (h for h in reversed(scene.handshakes) if h.role == "client" and since_ns <= h.ts_ns <= until_ns)
+    return next((h for h in mine if _timed_out(h)), None)
+
+
+def _timed_out(h: Handshake) -> bool:
+    """Whether it brought the option, and three SYNs went without an answer."""
+    asked = h.syn_data_bytes or h.cookie_len is not None
+    return bool(asked) and h.outcome in NO_ANSWER and h.syn_retransmits >= (3 if h.outcome == "lost" else 2)
+
+
+def _began_ns(scene: Scene) -> tuple[int, int]:
+    """From when to when the SYN was sent that began it, in CLOCK_REALTIME; nothing where it was before we looked."""
+    model, since_ns = scene.model, scene.state.blackhole_ns if scene.state else None
+    if since_ns is not None:
+        seen_ns = since_ns + model.wall_ns - model.mono_ns
+        return seen_ns - THIRD_TIMEOUT_NS - int((model.interval_s or 0) * SECOND), seen_ns
+    without = [h.ts_ns for h in scene.handshakes if h.role == "client" and h.reason == "blackhole"]
+    return 0, -1 if scene.place and scene.place.counters else min(without, default=model.wall_ns)
 
 
 def _end(scene: Scene, base: int | None) -> Fix:

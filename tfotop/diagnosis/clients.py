@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tfotop.diagnosis import places
+from tfotop.diagnosis.cookies import time_and_again
 from tfotop.diagnosis.finding import ADVICE, DEGRADED, Evidence, Finding, Fix
 from tfotop.diagnosis.scene import SENSOR, Scene, Seen, outcomes_of
 from tfotop.model.state import PeerState
@@ -20,9 +21,11 @@ def refused(scene: Scene) -> Iterator[Finding]:
     """What servers do not give; only they know why, except that a new cookie each time means many keys."""
     data, cookie = scene.seen("data_not_acked", "client"), scene.seen("none_granted", "client")
     if data.handshakes:
-        renewed = [h for h in scene.handshakes if h.reason == "data_not_acked" and h.new_cookie_id]
-        again = [p for p in scene.with_outcome("client", "rejected") if p.reading.outcomes["rejected"] > 2]
-        if renewed and again:
+        rejected = [h for h in scene.handshakes if h.reason == "data_not_acked"]
+        renewed = [h for h in rejected if h.new_cookie_id]
+        again = [p for p in scene.with_outcome("client", "rejected") if time_and_again(p)]
+        again = [p for p in again if _renews(p, rejected)]
+        if again:
             yield _many_keys(scene, data, renewed, again)
         else:
             yield _not_acked(scene, data, renewed)
@@ -34,6 +37,12 @@ def refused(scene: Scene) -> Iterator[Finding]:
 def _of(scene: Scene, outcome: str) -> tuple[Evidence, ...]:
     """The peers that had it most often."""
     return outcomes_of(sorted(scene.with_outcome("client", outcome), key=lambda p: -p.reading.outcomes[outcome]))
+
+
+def _renews(peer: PeerState, rejected: Sequence[Handshake]) -> bool:
+    """Whether most of its rejections that are kept came with a new cookie: a full queue gives none."""
+    mine = [h for h in rejected if h.peer == places.of_peer(peer)]
+    return sum(h.new_cookie_id is not None for h in mine) * 2 > len(mine)
 
 
 def _not_acked(scene: Scene, seen: Seen, renewed: Sequence[Handshake]) -> Finding:

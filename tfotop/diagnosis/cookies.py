@@ -18,6 +18,7 @@ from tfotop.sample import Handshake, Namespace
 
 FEW: Final = 3
 FEW_PER_CENT: Final = 2  # clients that change their address are ordinary
+GIVE: Final = {"cookie_granted", "rejected"}
 SETTLED_NS: Final = 200_000_000  # a handshake that began before the last one's new cookie arrived proves nothing
 VERIFY: Final = "tfotop events --role server: the next visits of these peers are accepted"
 
@@ -152,7 +153,10 @@ def _addresses(case: Case) -> Finding | None:
         text="nothing on this server; a carrier that keeps an address for each subscriber, or IPv6, would mend it."
         " Within one network that you trust, bit 0x200 (no cookie needed) would do"
     )
-    return _finding(case, "client_address_changes", why, evidence, fix, "which client stands behind an address")
+    unknown = "which client stands behind an address"
+    if not moved:
+        unknown += "; a key that changed before tfotop looked leaves the same traces in a network that comes seldom"
+    return _finding(case, "client_address_changes", why, evidence, fix, unknown)
 
 
 def _presented_elsewhere(scene: Scene) -> int:
@@ -164,15 +168,16 @@ def _presented_elsewhere(scene: Scene) -> int:
 
 
 def _well_elsewhere(case: Case, network: str) -> bool:
-    """Peers of other networks are accepted: the key is good."""
+    """Peers of other networks are accepted with cookies that they had before we looked: the key is the old one."""
     wanted = ipaddress.ip_network(network)
     servers = (p.reading for p in case.scene.peers if p.reading.role == "server")
-    return any(p.outcomes.get("accepted") and ipaddress.ip_address(p.address) not in wanted for p in servers)
+    had = (p for p in servers if p.outcomes.get("accepted") and not (GIVE & p.outcomes.keys()))
+    return any(ipaddress.ip_address(p.address) not in wanted for p in had)
 
 
 def _other_server(case: Case) -> Finding | None:
     """A peer that got a cookie here comes back with another one: somebody else behind this address gave it that."""
-    again = [p for p in case.peers if p.reading.outcomes["rejected"] >= FEW]
+    again = [p for p in case.peers if time_and_again(p)]
     proof = _back_with_another(case.scene)
     if not again and not proof:
         return None
@@ -193,6 +198,12 @@ def _other_server(case: Case) -> Finding | None:
         "the other servers: compare the key's fingerprint there; many hosts behind one NAT look the same for a while"
     )
     return _finding(case, "keys_differ_servers", why, evidence, fix, f"{unknown} after a rotation")
+
+
+def time_and_again(peer: PeerState) -> bool:
+    """Rejected more than twice, and not seldom: a rotated key rejects a cookie once."""
+    outcomes = peer.reading.outcomes
+    return outcomes["rejected"] >= FEW and 4 * outcomes["rejected"] >= outcomes.get("accepted", 0)
 
 
 def _back_with_another(scene: Scene) -> int:

@@ -59,17 +59,18 @@ def accept_queue(scene: Scene) -> Iterator[Finding]:
     eBPF calls a SYN unanswered only after seconds; the counter and the queue itself tell at once.
     """
     seen = scene.seen("accept_queue_full")
-    overfull = [x for x in scene.listeners if x.accept_queue > x.backlog]
+    ports = set(scene.ports_of("accept_queue_full")) if seen.handshakes else set()
+    overfull = [x for x in scene.listeners if x.accept_queue > x.backlog and (x.port in ports or not ports)]
     if not seen.handshakes:
         overfull = [x for x in overfull if x.max_qlen]
         if not scene.moved("ListenOverflows") or not overfull:
             return
-    yield _accept_queue(scene, overfull, seen)
+    yield _accept_queue(scene, overfull, seen, ports or {x.port for x in overfull})
 
 
-def _accept_queue(scene: Scene, overfull: list[Listener], seen: Seen) -> Finding:
-    ports = {x.port for x in overfull} or set(scene.ports_of("accept_queue_full"))
-    where = f" of port {ports.pop()}" if len(ports) == 1 else ""
+def _accept_queue(scene: Scene, overfull: list[Listener], seen: Seen, ports: set[int]) -> Finding:
+    port = next(iter(ports)) if len(ports) == 1 else None
+    where = f" of port {port}" if port else f" of ports {', '.join(map(str, sorted(ports)[:8]))}" if ports else ""
     evidence = [
         Evidence(
             what=f"accept queue of port {x.port}",
@@ -84,7 +85,7 @@ def _accept_queue(scene: Scene, overfull: list[Listener], seen: Seen) -> Finding
     if scene.moved("ListenOverflows"):
         evidence.append(scene.moved_evidence("ListenOverflows"))
     what = f"{seen.words}: " if seen.handshakes else ""
-    who = f" ({places.owner(overfull[0])})" if overfull else ""
+    who = f" ({places.owner(overfull[0])})" if overfull and port else ""
     return Finding(
         id="accept_queue_full",
         severity=BROKEN,
@@ -98,7 +99,7 @@ def _accept_queue(scene: Scene, overfull: list[Listener], seen: Seen) -> Finding
         unknown="why the application does not accept",
         role="server",
         netns=scene.inum,
-        port=overfull[0].port if len({x.port for x in overfull}) == 1 else None,
+        port=port,
         count=seen.handshakes,
         now=bool(overfull) or bool(seen.now),
     )
