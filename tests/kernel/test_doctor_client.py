@@ -5,7 +5,7 @@ import pytest
 from .bed import Bed, Server, cached_cookie, exchange, forget_cookies, settings
 from .bed.filters import filtering
 from .doctoring import ids, named, nothing, run_fix, watching, well
-from .usual import THIRD_TIMEOUT_S
+from .usual import third_timeout
 
 pytestmark = pytest.mark.sensor
 
@@ -107,7 +107,7 @@ def test_blackhole_protection(bed: Bed) -> None:
 
     def silence() -> None:
         with filtering(bed.server, "drop_tcp"):
-            exchange(bed.client, bed.server.v4, server.port, timeout_s=THIRD_TIMEOUT_S)
+            third_timeout(bed, server.port)
         visits(bed, server.port, 2)
 
     finding = named(watching(silence, of=[bed.client]), "blackhole")

@@ -11,7 +11,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 
 import psutil
 import pytest
@@ -21,6 +21,7 @@ from .running import loaded, orphans, programs_of
 
 STREAM = [sys.executable, "-m", "tfotop", "stream", "--json"]
 EVENTS = [sys.executable, "-m", "tfotop", "events"]
+TRIES = 3  # of an end within a second: on a busy machine one may take longer
 
 
 @pytest.fixture(autouse=True)
@@ -62,13 +63,17 @@ def test_kill_9_while_it_starts(after_s: float) -> None:
 @pytest.mark.parametrize("command", [STREAM, EVENTS], ids=["stream", "events"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_end_it_quietly(command: list[str], number: int) -> None:
-    process = started(command)
-    asked = time.monotonic()
-    process.send_signal(number)
-    rest, _ = process.communicate(timeout=5)
-    assert time.monotonic() - asked < 1
-    assert process.returncode == 0
-    assert "Traceback" not in rest
+
+    def end() -> float:
+        process = started(command)
+        asked = time.monotonic()
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert "Traceback" not in rest
+        return time.monotonic() - asked
+
+    assert any(end() < 1 for _ in range(TRIES))
 
 
 def test_closed_pipe_ends_it_quietly(bed: Bed) -> None:
@@ -127,19 +132,32 @@ class Terminal:
         os.close(self._ours)
 
 
+@contextmanager
+def screen() -> Iterator[Terminal]:
+    """One that is up."""
+    with closing(Terminal()) as made:
+        until(lambda: b"LIVE" in made.read(), 15, "the screen")
+        yield made
+
+
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
-    made = Terminal()
-    until(lambda: b"LIVE" in made.read(), 15, "the screen")
-    yield made
-    made.close()
+    with screen() as made:
+        yield made
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_signals_restore_the_terminal(terminal: Terminal, number: int) -> None:
-    terminal.process.send_signal(number)
-    terminal.process.wait(1.0)
-    assert terminal.restored(), terminal.seen[-300:]
+def test_signals_restore_the_terminal(number: int) -> None:
+    def end() -> float:
+        with screen() as terminal:
+            asked = time.monotonic()
+            terminal.process.send_signal(number)
+            terminal.process.wait(10)
+            took_s = time.monotonic() - asked
+            assert terminal.restored(), terminal.seen[-300:]
+            return took_s
+
+    assert any(end() < 1 for _ in range(TRIES))
 
 
 def test_q_restores_the_terminal(terminal: Terminal) -> None:
@@ -169,7 +187,8 @@ def test_terminal_that_goes_away_without_a_signal() -> None:
     leader = subprocess.Popen(argv, **streams, preexec_fn=lead)  # noqa: PLW1509  no other thread runs here
     try:
         os.close(theirs)
-        until(lambda: b"LIVE" in os.read(ours, 65536), 15, "the screen")
+        seen = bytearray()
+        until(lambda: seen.extend(os.read(ours, 65536)) or b"LIVE" in seen, 15, "the screen")
         (screen,) = psutil.Process(leader.pid).children()
         os.close(ours)
         screen.wait(2.0)
@@ -185,4 +204,4 @@ def test_real_handshakes_reach_the_screen(terminal: Terminal, bed: Bed) -> None:
     for _ in range(3):
         exchange(bed.client, bed.server.v4, server.port)
     until(lambda: bed.server.v4.encode() in terminal.read(), 10, "the peer on the screen")
-    assert b"valid" in terminal.seen
+    until(lambda: b"valid" in terminal.read(), 10, "its cookie")

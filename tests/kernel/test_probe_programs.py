@@ -55,7 +55,7 @@ def answers(done: Probed) -> set[str]:
 def test_nginx(slow_bed: Bed, six: bool) -> None:
     need("nginx")
     nginx(slow_bed)
-    done = probed(slow_bed, six, "--http", "/", "-c", "6", bpf=True)
+    done = probed(slow_bed, six, "--http", "/", "-c", "12", bpf=True)
     one_round_trip(done)
     assert answers(done) == {"HTTP/1.1 200 OK"}
     assert {e["client"]["outcome"] for e in done.exchanges} == {"cookie_granted", "plain", "accepted"}
@@ -70,7 +70,7 @@ def test_haproxy(slow_bed: Bed, six: bool) -> None:
     process = slow_bed.server.popen(["haproxy", "-db", "-q", "-f", str(config)])
     slow_bed.server.closing(Workers(process.pid))
     until(lambda: listening(slow_bed.server), 10, "HAProxy listens")
-    done = probed(slow_bed, six, "--http", "/", "--method", "GET", "-c", "6")
+    done = probed(slow_bed, six, "--http", "/", "--method", "GET", "-c", "12")
     one_round_trip(done)
     assert answers(done) == {"HTTP/1.1 200 OK"}
 
@@ -88,7 +88,7 @@ def test_tls(slow_bed: Bed, six: bool) -> None:
     text = NGINX.replace("fastopen=64", "fastopen=64 ssl")
     text = text.replace("http {{", f"http {{{{\n  ssl_certificate {certificate}; ssl_certificate_key {key};")
     nginx(slow_bed, text)
-    done = probed(slow_bed, six, "--tls", "-c", "6")
+    done = probed(slow_bed, six, "--tls", "-c", "12")
     one_round_trip(done)
     assert answers(done) == {"ServerHello"}
 
@@ -96,7 +96,7 @@ def test_tls(slow_bed: Bed, six: bool) -> None:
 def test_httping_measures_the_same(slow_bed: Bed) -> None:
     """The same request over the same link, with a cookie and on the first contact: within 1 ms.
 
-    By their lower quartiles: what disturbs a measurement makes it longer.
+    By their lower quartiles, and the least of three first contacts: what disturbs a measurement makes it longer.
     """
     need("nginx", "httping")
     nginx(slow_bed)
@@ -108,7 +108,15 @@ def test_httping_measures_the_same(slow_bed: Bed) -> None:
     done = probed(slow_bed, False, "--http", "/", "-c", "15")
     ours = [e["first_byte_us"] / 1000 for e in done.exchanges if e["how"] == "with"]
     assert abs(quartile(ours) - quartile(others)) < 1, (ours, others)
-    assert abs(done.exchanges[0]["first_byte_us"] / 1000 - first) < 5, (done.exchanges[0], first)
+    firsts, contacts = [first], [done.exchanges[0]["first_byte_us"] / 1000]
+    for _ in range(2):
+        forget_cookies(slow_bed.client)
+        printed = slow_bed.client.command("httping", "-F", "-g", url, "-c", "1")
+        firsts += [float(time) for time in re.findall(r"time= *(\d+\.\d+) ms", printed)]
+        forget_cookies(slow_bed.client)
+        done = probed(slow_bed, False, "--http", "/", "-c", "1")
+        contacts.append(done.exchanges[0]["first_byte_us"] / 1000)
+    assert abs(min(contacts) - min(firsts)) < 5, (contacts, firsts)
 
 
 def quartile(values: list[float]) -> float:

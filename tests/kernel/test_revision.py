@@ -22,6 +22,7 @@ from .bed import (
     rotate_key,
 )
 from .bed.conditions import full_accept_queue, syn_cookies
+from .bed.counters import Watch
 from .bed.filters import SYN_ACK, filtering
 from .bed.handmade import Handmade
 from .bed.polling import PATIENCE
@@ -65,17 +66,20 @@ def test_dropped_then_answered_with_a_syn_cookie(
     listener = full_accept_queue(bed.client, bed.server)
     sight.skip()
     syn_cookies(bed.server)
-    threading.Timer(0.3, make_room, [listener]).start()
-    with begin(bed.client, bed.server.v4) as sock:
+    with counting(bed.server) as watch, begin(bed.client, bed.server.v4) as sock:
+        threading.Thread(target=make_room, args=[listener, watch]).start()
         send_first(sock, bed.server.v4, port_of(listener), REQUEST, mode)
         child, _ = listener.accept()
         with child:
             assert child.recv(64) == REQUEST
-    shows(sight.next(bed.server)[0], outcome=outcome, reason=reason, syn_retransmits=1)
+    (seen,) = sight.next(bed.server)
+    shows(seen, outcome=outcome, reason=reason, syn_retransmits=watch.delta()["ListenOverflows"])
     sight.agrees()
 
 
-def make_room(listener: socket.socket) -> None:
+def make_room(listener: socket.socket, watch: Watch) -> None:
+    """As soon as the first SYN is dropped."""
+    watch.wait("ListenOverflows")
     listener.accept()[0].close()
 
 

@@ -98,7 +98,7 @@ def test_each_view_on_live_traffic(terminal: Tmux, bed: Bed) -> None:
         ("?", "Esc closes"),
     ):
         terminal.press(key)
-        terminal.sees(words)
+        terminal.sees(words, 30)  # a listener that began just now is seen when the settings are read next
     terminal.press("Escape")
     terminal.sees_no("Esc closes")
 

@@ -2,7 +2,6 @@
 
 import os
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,12 @@ from .bed import (
     REQUEST,
     Bed,
     Server,
+    TcpInfo,
+    begin,
     exchange,
+    until,
 )
+from .bed.traffic import MSG_FASTOPEN
 from .watching import Sight
 
 BOTH = pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
@@ -19,8 +22,6 @@ BOTH = pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
 
 # Linux 6.1 does not show the SYN-ACK of an IPv6 listener to cgroup programs (6.12 does): its cookie is not known there.
 HIDES_V6_SYNACKS = tuple(map(int, os.uname().release.split(".")[:2])) < (6, 6)
-# The third timeout in a row: after 1, 1, 1 s, or after 1, 2, 4 s before the sysctl came (Linux 6.5).
-THIRD_TIMEOUT_S = 3.5 if Path("/proc/sys/net/ipv4/tcp_syn_linear_timeouts").exists() else 7.5
 
 
 def address(bed: Bed, six: bool) -> str:
@@ -33,6 +34,17 @@ def primed(bed: Bed, sight: Sight, six: bool = False) -> Server:
     assert exchange(bed.client, address(bed, six), server.port).answer
     sight.skip()
     return server
+
+
+def third_timeout(bed: Bed, port: int) -> None:
+    """The client sends a SYN with data and gives up after the third timeout in a row, whenever that is.
+
+    It is after 1, 1, 1 s, or after 1, 2, 4 s before Linux 6.5 (tcp_syn_linear_timeouts).
+    """
+    with begin(bed.client, bed.server.v4) as sock:
+        sock.setblocking(False)
+        sock.sendto(REQUEST, MSG_FASTOPEN, (bed.server.v4, port))
+        until(lambda: TcpInfo.of(sock).retransmits >= 3, 12, "the third timeout")
 
 
 def endpoint(host: str, port: int) -> str:

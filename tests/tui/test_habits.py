@@ -169,11 +169,11 @@ async def test_a_screen_is_saved_as_picture_and_text(tmp_path: Path, monkeypatch
     async with running(scenario("incident"), size=(120, 40)) as pilot:
         before = lines(pilot)
         await press(pilot, "S")
-        assert footer(pilot) == f"saved {tmp_path}/tfotop-web-3-20260921-141339.svg and .txt"[:120]
+        assert footer(pilot) == f"saved {tmp_path}/tfotop-web-3-20260921-141339.svg and .txt"[:120].rstrip()
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["tfotop-web-3-20260921-141339.svg", "tfotop-web-3-20260921-141339.txt"]
-    assert (tmp_path / names[1]).read_text().split("\n")[:-1] == [line.rstrip() for line in before]
-    assert (tmp_path / names[0]).read_text().startswith("<svg")
+    assert (tmp_path / names[1]).read_text("utf-8").split("\n")[:-1] == [line.rstrip() for line in before]
+    assert (tmp_path / names[0]).read_text("utf-8").startswith("<svg")
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 

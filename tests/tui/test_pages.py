@@ -136,6 +136,7 @@ async def test_back_in_time_the_outcomes_end_there() -> None:
     async with running(run[-1], size=LARGE, past=remembered(run)) as pilot:
         await press(pilot, "j", "enter")
         await feed(pilot, run[10])
+        await settled(pilot)
         assert "last 10 s" in text(pilot)
 
 

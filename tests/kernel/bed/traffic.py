@@ -154,8 +154,10 @@ def _burst(namespace: Namespace, address: str, port: int, count: int, at_once: i
 
 
 BURST = f"""
-import socket, sys
+import signal, socket, sys
 address, port, count, at_once = sys.argv[1], *map(int, sys.argv[2:])
+asked_to_end = []
+signal.signal(signal.SIGTERM, lambda *_: asked_to_end.append(True))  # between two exchanges, not in one
 def start():
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     sock.settimeout(10)
@@ -166,5 +168,7 @@ for done in range(0, count, at_once):
     for sock in [start() for _ in range(min(at_once, count - done))]:
         answered += bool(sock.recv(64))
         sock.close()
+    if asked_to_end:
+        break
 print(answered)
 """

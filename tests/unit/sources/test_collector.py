@@ -1,7 +1,6 @@
 """One Sample from all sources: each that fails costs its own fields only, and dear ones are read now and then."""
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -12,7 +11,7 @@ from msgspec.structs import asdict, replace
 
 from tests.scenarios import build
 from tfotop.sample import Keys, Listener, Metric, Problem, Process, Sample, Sysctls
-from tfotop.sources import keys, listeners, namespaces, netstat, sock_diag, sysctl, tcp_metrics
+from tfotop.sources import collector, keys, listeners, namespaces, netstat, sock_diag, sysctl, tcp_metrics
 from tfotop.sources.collector import Collector, Turn
 from tfotop.sources.namespaces import Netns
 from tfotop.sources.processes import Processes
@@ -75,7 +74,9 @@ class Host:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+    """All that the sources read, at no cost: how long this process really takes is not what these tests are about."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(collector, "time", SimpleNamespace(monotonic=lambda: 0.0))
     return Host(monkeypatch)
 
 
@@ -271,7 +272,7 @@ def test_a_new_namespace_costs_the_others_nothing(host: Host) -> None:
 @pytest.mark.parametrize(("took_s", "rest_s"), [(0.01, 2.0), (0.2, 4.0), (3.0, 60.0)])
 def test_what_takes_long_is_read_seldom(took_s: float, rest_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((50.0, 50.0 + took_s))
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(collector, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     turn = Turn(2.0, 0.05)
     assert turn.has_come(1.0)
     with turn.taken(1.0):

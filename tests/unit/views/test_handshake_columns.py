@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from tests.scenarios.build import START_WALL_NS, handshake
 from tfotop.sample import Handshake
+from tfotop.views.format import printable
 from tfotop.views.tui.handshake_columns import HANDSHAKE_COLUMNS, cut, fitting, line, row, titles
 from tfotop.words import OUTCOMES, REASONS, VARIANTS
 
@@ -166,7 +167,7 @@ def test_cutting(text: str, width: int, ending: bool, shown: str) -> None:
     assert cut(text, width, ending) == shown
 
 
-@given(st.text(max_size=80), st.integers(1, 200))
+@given(st.text(max_size=80).map(printable), st.integers(1, 200))
 def test_a_line_has_always_the_same_width(text: str, width: int) -> None:
     columns = fitting(width)
     assert cell_len(line(columns, [text] * len(columns))) == sum(c.width + 1 for c in columns) - 1

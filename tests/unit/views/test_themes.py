@@ -21,6 +21,11 @@ def test_ascii_is_as_wide_as_before(text: str) -> None:
     assert cell_len(only_ascii(printable)) == cell_len(printable)
 
 
+@pytest.mark.parametrize("text", ["1\ufe0f", "©\ufe0f é", "\ufe0f", "é\ufe0f", "字\ufe0f"])
+def test_the_selector_of_an_emoji_widens_what_is_before_it(text: str) -> None:
+    assert cell_len(only_ascii(text)) == cell_len(text)
+
+
 def test_bars_can_be_told_apart_in_ascii() -> None:
     assert len(set(only_ascii(BARS))) == len(BARS)
     assert only_ascii("│── SYN ─►│ データ…") == "|-- SYN ->| ??????~"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from rich.cells import cell_len
@@ -22,6 +23,7 @@ NAMES: Final = (TERMINAL, DARK, LIGHT, MONO)
 DARK_AMBER: Final = "#8a5000"  # to be read on a light ground
 PLAIN: Final = Style.from_color(RichColor.parse("default"), RichColor.parse("default"))
 # What the views draw with, each sign as one that every terminal has.
+EMOJI_SELECTOR: Final = "\ufe0f"
 ASCII: Final = str.maketrans(
     "▁▂▃▄▅▆▇█▉▊▋▌▍▎▏│─►◄…┌┐└┘├┤┬┴┼╭╮╰╯━┃▔▕▐▀•·→←↑↓✓▶◀▼▲",
     "_.-=+*%###==--'|-><~+++++++++++++-|^||^*.><^v+><v^",
@@ -74,7 +76,13 @@ def only_ascii(text: str) -> str:
     """The text in ASCII, as wide as before."""
     if text.isascii():
         return text
-    return "".join(c if c.isascii() else "?" * cell_len(c) for c in text.translate(ASCII))
+    text = text.translate(ASCII)
+    return "".join(c if c.isascii() else "?" * _adds(before, c) for before, c in pairwise("\0" + text))
+
+
+def _adds(before: str, char: str) -> int:
+    """How much wider a text becomes by it: the selector of an emoji widens what is before it."""
+    return cell_len(before + char) - cell_len(before) if char == EMOJI_SELECTOR else cell_len(char)
 
 
 def speaks_utf8(environment: Mapping[str, str]) -> bool:
