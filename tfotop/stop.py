@@ -28,3 +28,10 @@ class Stop:
         if not self.requested:
             select.select([self._wakes, fd], [], [])
         return not self.requested
+
+    def writable(self, fd: int, patience_s: float) -> bool:
+        """Wait until something can be written there; False if it cannot for so long after the end is asked for."""
+        while not self.requested:
+            if select.select([self._wakes], [fd], [])[1]:
+                return True
+        return bool(select.select([], [fd], [], patience_s)[1])

@@ -1,11 +1,11 @@
 """``tfotop events``: a line for each handshake as it is decided."""
 
 import argparse
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 from tfotop.commands.common import complain, selection
+from tfotop.commands.output import put
 from tfotop.model.selection import Selection
 from tfotop.sources.handshakes import Sensor, SensorFailed, Starting
 from tfotop.stop import Stop
@@ -65,5 +65,4 @@ def _print_events(chosen: argparse.Namespace, sensor: Sensor, collector: "Collec
             left -= len(lines)
             ended = ended or left == 0
         if lines:
-            sys.stdout.write("\n".join(lines) + "\n")
-            sys.stdout.flush()
+            put("\n".join(lines) + "\n", stop)

@@ -1,11 +1,11 @@
 """``tfotop stream``: a snapshot for each interval."""
 
 import argparse
-import sys
 import time
 from typing import Final
 
 from tfotop.commands.common import NO_SENSOR, RECORDS_PER_S, attach, selection, start
+from tfotop.commands.output import put
 from tfotop.stop import Stop
 
 STREAM_PEERS: Final = 1000  # of which a snapshot shows the newest 100
@@ -25,9 +25,7 @@ def run(chosen: argparse.Namespace) -> int:
     while left != 0 and not stop.requested:
         model = fold(model, collector.sample(time.monotonic_ns(), time.time_ns()), STREAM_PEERS, wanted)
         shown = wanted.apply(model)
-        sys.stdout.write(json_lines.line(json_lines.stream(shown)) if chosen.json else text.snapshot(shown))
-        sys.stdout.write("\n" if chosen.json else "\n\n")
-        sys.stdout.flush()
+        put(json_lines.line(json_lines.stream(shown)) + "\n" if chosen.json else text.snapshot(shown) + "\n\n", stop)
         left = None if left is None else left - 1
         due = max(due + chosen.interval, time.monotonic())
         if left != 0:
