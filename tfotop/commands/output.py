@@ -17,5 +17,5 @@ def put(text: str, stop: Stop) -> None:
     out, left = sys.stdout.fileno(), memoryview(text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
     while left and stop.writable(out, PATIENCE_S):
         left = left[os.write(out, left[:CHUNK]) :]
-    if left and stop.writable(sys.stderr.fileno(), 0):
+    if left and sys.stderr and stop.writable(sys.stderr.fileno(), 0):
         complain(f"nobody took the last {len(left)} bytes of output")
