@@ -1,6 +1,7 @@
 """This host as a client: servers that refuse, SYNs that are lost, and connections that do not even try."""
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -23,8 +24,9 @@ def refused(scene: Scene) -> Iterator[Finding]:
     if data.handshakes:
         rejected = [h for h in scene.handshakes if h.reason == "data_not_acked"]
         renewed = [h for h in rejected if h.new_cookie_id]
-        again = [p for p in scene.with_outcome("client", "rejected") if time_and_again(p)]
-        again = [p for p in again if _renews(p, rejected)]
+        renewing = _most(rejected, renewed)
+        peers = scene.with_outcome("client", "rejected")
+        again = [p for p in peers if time_and_again(p) and places.of_peer(p) in renewing]
         if again:
             yield _many_keys(scene, data, renewed, again)
         else:
@@ -39,10 +41,10 @@ def _of(scene: Scene, outcome: str) -> tuple[Evidence, ...]:
     return outcomes_of(sorted(scene.with_outcome("client", outcome), key=lambda p: -p.reading.outcomes[outcome]))
 
 
-def _renews(peer: PeerState, rejected: Sequence[Handshake]) -> bool:
-    """Whether most of its rejections that are kept came with a new cookie: a full queue gives none."""
-    mine = [h for h in rejected if h.peer == places.of_peer(peer)]
-    return sum(h.new_cookie_id is not None for h in mine) * 2 > len(mine)
+def _most(rejected: Sequence[Handshake], renewed: Sequence[Handshake]) -> set[str]:
+    """The peers most of whose rejections that are kept came with a new cookie: a full queue gives none."""
+    came = Counter(h.peer for h in rejected)
+    return {peer for peer, number in Counter(h.peer for h in renewed).items() if 2 * number > came[peer]}
 
 
 def _not_acked(scene: Scene, seen: Seen, renewed: Sequence[Handshake]) -> Finding:

@@ -22,8 +22,8 @@ LIGHT: Final = "light"
 NAMES: Final = (TERMINAL, DARK, LIGHT, MONO)
 DARK_AMBER: Final = "#8a5000"  # to be read on a light ground
 PLAIN: Final = Style.from_color(RichColor.parse("default"), RichColor.parse("default"))
-# What the views draw with, each sign as one that every terminal has.
 EMOJI_SELECTOR: Final = "\ufe0f"
+# What the views draw with, each sign as one that every terminal has.
 ASCII: Final = str.maketrans(
     "▁▂▃▄▅▆▇█▉▊▋▌▍▎▏│─►◄…┌┐└┘├┤┬┴┼╭╮╰╯━┃▔▕▐▀•·→←↑↓✓▶◀▼▲",
     "_.-=+*%###==--'|-><~+++++++++++++-|^||^*.><^v+><v^",
