@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 EXPECTED: Final = "expected HOST, HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535"
 MOST_CHARACTERS: Final = 253  # of a name (RFC 1035)
 LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
-SHOWN: Final = 60
+SHOWN: Final = 48
 
 
 class Target(NamedTuple):
